@@ -1,0 +1,105 @@
+"""`hardhost list profiles|controls`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from generator import console
+from generator.commands.load import Library, load
+from generator.content import Content
+from generator.errors import UnknownName, one_of
+from generator.model import Control, Profile
+
+
+def list_profiles(content: Content, output_format: str) -> int:
+    """Every profile with what it extends and how much it holds."""
+    profiles = load(content).profiles
+    if output_format == "json":
+        console.print_json([_profile_data(profile) for profile in profiles.values()])
+        return 0
+    rows = [
+        (
+            profile.name,
+            profile.lineage[1] if len(profile.lineage) > 1 else "-",
+            str(len(_ids(profile, "apply"))),
+            str(len(_ids(profile, "report"))),
+            profile.group,
+            profile.title,
+        )
+        for profile in profiles.values()
+    ]
+    console.print_table(("PROFILE", "EXTENDS", "APPLIES", "REPORTS", "GROUP", "TITLE"), rows)
+    return 0
+
+
+def list_controls(
+    content: Content,
+    output_format: str,
+    *,
+    role: str | None,
+    severity: str | None,
+    benchmark: str | None,
+    profile: str | None,
+) -> int:
+    """The controls that pass every filter."""
+    library = load(content)
+    if role is not None and role not in library.catalog.roles:
+        raise UnknownName(f"unknown role '{role}'{one_of(role, library.catalog.roles)}")
+    members = library.profile(profile).members if profile else None
+    chosen = [
+        control
+        for control in library.catalog.controls.values()
+        if (role is None or control.role == role)
+        and (severity is None or control.file.severity == severity)
+        and (benchmark is None or _refers(library, control, benchmark))
+        and (members is None or control.id in members)
+    ]
+    modes = {identity: member.mode for identity, member in (members or {}).items()}
+    if output_format == "json":
+        console.print_json([_control_data(control, modes.get(control.id)) for control in chosen])
+        return 0
+    headers = ["CONTROL", "SEVERITY", "DISRUPTION", *(["MODE"] if profile else []), "TITLE"]
+    console.print_table(headers, [_control_row(one, modes if profile else None) for one in chosen])
+    return 0
+
+
+def _ids(profile: Profile, mode: str) -> list[str]:
+    return [identity for identity, member in profile.members.items() if member.mode == mode]
+
+
+def _profile_data(profile: Profile) -> dict[str, object]:
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "description": profile.description,
+        "extends": profile.lineage[1] if len(profile.lineage) > 1 else None,
+        "group": profile.group,
+        "apply": _ids(profile, "apply"),
+        "report": _ids(profile, "report"),
+    }
+
+
+def _control_data(control: Control, mode: str | None) -> dict[str, object]:
+    return {
+        "id": control.id,
+        "title": control.file.title,
+        "severity": control.file.severity,
+        "disruption": control.file.disruption,
+        "references": dict(sorted(control.file.references.items())),
+        **({"mode": mode} if mode else {}),
+    }
+
+
+def _control_row(control: Control, modes: Mapping[str, str] | None) -> list[str]:
+    mode = [] if modes is None else [modes[control.id]]
+    return [control.id, control.file.severity, control.file.disruption, *mode, control.file.title]
+
+
+def _refers(library: Library, control: Control, benchmark: str) -> bool:
+    """`cis_docker_1.8.0` or, with one id or the beginning of ids, `cis_docker_1.8.0:2.2`."""
+    name, _, wanted = benchmark.partition(":")
+    known = {key for one in library.catalog.controls.values() for key in one.file.references}
+    if name not in known:
+        raise UnknownName(f"unknown benchmark '{name}'{one_of(name, known)}")
+    ids = next((ids for key, ids in control.file.references.items() if key == name), ())
+    return bool(ids) and (not wanted or any(f"{one}.".startswith(f"{wanted}.") for one in ids))

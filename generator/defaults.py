@@ -1,0 +1,77 @@
+"""Puts inputs into the text of a role's defaults/main.yml and leaves the rest of it alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+_TEMPLATE_MARKS = ("{{", "{%", "{#")
+
+
+def with_values(text: str, values: Mapping[str, Any]) -> str:
+    """The same file, comments included, with the given variables set to the given values."""
+    if not values:
+        return text
+    lines = text.splitlines(keepends=True)
+    spans = _spans(text)
+    for name in sorted(values.keys() & spans.keys(), key=lambda name: -spans[name][0]):
+        first, last = spans[name]
+        lines[first : last + 1] = [f"{name}:{as_yaml(values[name])}\n"]
+    missing = sorted(values.keys() - spans.keys())
+    if missing and not text.endswith("\n"):
+        lines.append("\n")
+    return "".join([*lines, *(f"{name}:{as_yaml(values[name])}\n" for name in missing)])
+
+
+def as_yaml(value: Any, indentation: str = "  ") -> str:
+    """A value as it follows `key:`; text that Ansible would template is marked as data."""
+    if isinstance(value, str):
+        return " " + _text(value)
+    if isinstance(value, Mapping) and value:
+        entries = (
+            f"\n{indentation}{_key(key)}:{as_yaml(item, indentation + '  ')}"
+            for key, item in value.items()
+        )
+        return "".join(entries)
+    if isinstance(value, list | tuple) and value:
+        return "".join(f"\n{indentation}-{as_yaml(item, indentation + '  ')}" for item in value)
+    return " " + json.dumps(value)
+
+
+def _text(value: str) -> str:
+    quoted = _quoted(value)
+    return f"!unsafe {quoted}" if any(mark in value for mark in _TEMPLATE_MARKS) else quoted
+
+
+def _key(key: str) -> str:
+    return key if key.isidentifier() and key.islower() and len(key) > 3 else _quoted(key)
+
+
+def _quoted(value: str) -> str:
+    """Double-quoted on one line: no later reader can take it for a number, a date or a template."""
+    dumped: str = yaml.dump(value, default_style='"', allow_unicode=True, width=float("inf"))
+    return dumped.rstrip("\n")
+
+
+def _spans(text: str) -> dict[str, tuple[int, int]]:
+    """First and last line of every top-level variable; comments between them belong to none."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        return {}
+    return {key.value: (key.start_mark.line, _last_line(value)) for key, value in root.value}
+
+
+def _last_line(node: yaml.Node) -> int:
+    if isinstance(node, yaml.ScalarNode):
+        # A block scalar ends at the start of the line after it.
+        end = node.end_mark
+        return int(
+            end.line - 1 if end.column == 0 and end.line > node.start_mark.line else end.line
+        )
+    if not isinstance(node, yaml.CollectionNode) or node.flow_style or not node.value:
+        return int(node.end_mark.line)
+    last = node.value[-1]
+    return _last_line(last[1] if isinstance(last, tuple) else last)

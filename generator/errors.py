@@ -1,0 +1,109 @@
+"""The one tree of errors, with the exit code of each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong in one place. Problems sort by file, then by line."""
+
+    path: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        return f"{place}: {self.text}"
+
+
+class HardhostError(Exception):
+    """What the user can mend. Anything else is our mistake and keeps its traceback."""
+
+    exit_code = 3
+
+    def messages(self) -> list[str]:
+        return [str(self)]
+
+
+class UnknownName(HardhostError):
+    """The command line names something that does not exist."""
+
+    exit_code = 2
+
+
+class InvalidContent(HardhostError):
+    """Profiles, controls or roles are wrong; carries every problem found, not just the first."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(map(str, self.problems)))
+
+    def messages(self) -> list[str]:
+        return [str(problem) for problem in self.problems]
+
+
+class RefusedOutput(HardhostError):
+    """The output directory holds something that rendering must not touch."""
+
+    def __init__(self, messages: Iterable[str]) -> None:
+        self._messages = sorted(messages)
+        super().__init__("\n".join(self._messages))
+
+    def messages(self) -> list[str]:
+        return list(self._messages)
+
+
+class Problems:
+    """Collects problems over many files, so that they can be shown all at once."""
+
+    def __init__(self) -> None:
+        self._found: list[Problem] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, path: Path | str, line: int, text: str) -> None:
+        self._found.append(Problem(shown(path), line, text))
+
+    def note(self, problem: Problem) -> None:
+        self._found.append(problem)
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        self._found.extend(problems)
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Keep the problems of one file and let the caller go on with the next."""
+        try:
+            yield
+        except InvalidContent as error:
+            self._found.extend(error.problems)
+
+    def raise_if_any(self) -> None:
+        if self._found:
+            raise InvalidContent(self._found)
+
+
+def shown(path: Path | str) -> str:
+    """A path as the user would write it: relative where it lies below the working directory."""
+    path = Path(path)
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (OSError, ValueError):
+        return str(path)
+
+
+def one_of(wanted: object, accepted: Iterable[object]) -> str:
+    """The end of a message: the nearest match where there is one, else what is accepted."""
+    names = sorted(str(name) for name in accepted)
+    near = difflib.get_close_matches(str(wanted), names, n=1, cutoff=0.6)
+    if near:
+        return f" (did you mean '{near[0]}'?)"
+    if not names:
+        return ""
+    return f"; accepted: {', '.join(names)}" if len(names) <= 24 else ""

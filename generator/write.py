@@ -1,0 +1,149 @@
+"""{relative path: bytes} -> directory. Nothing else in the generator writes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from generator.errors import RefusedOutput, shown
+from generator.render import MANIFEST
+
+
+class Written(NamedTuple):
+    """What a render did to its directory."""
+
+    changed: int
+    unchanged: int
+    removed: int
+    kept: tuple[str, ...]  # files that are no longer needed but were modified by hand
+
+
+class Change(NamedTuple):
+    """A directory and what it is to hold; checked before any of several is written."""
+
+    directory: Path
+    files: Mapping[str, bytes]
+    previous: Mapping[str, str]  # the last manifest: path -> digest
+    modified: frozenset[str]
+
+
+def prepare(directory: Path, files: Mapping[str, bytes], *, force: bool = False) -> Change:
+    """Look before writing; raises RefusedOutput where a file is not ours to replace."""
+    try:
+        if directory.exists() and not directory.is_dir():
+            raise RefusedOutput([f"{shown(directory)}: not a directory"])
+        previous = read_manifest(directory)
+        refused = [*_links(directory, files.keys() | previous.keys())]
+        modified = frozenset(_modified(directory, files, previous))
+    except OSError as error:
+        raise _cannot(error) from None
+    if not force:
+        refused += [
+            f"{shown(directory / path)}: {_why(path, previous)}; remove it, or use --force"
+            for path in modified
+        ]
+    if refused:
+        raise RefusedOutput(refused)
+    return Change(directory, files, previous, modified)
+
+
+def write(change: Change) -> Written:
+    """Replace file by file, remove what is no longer needed, the manifest last."""
+    directory, files = change.directory, change.files
+    try:
+        changed = sum(
+            _put(directory / path, content) for path, content in files.items() if path != MANIFEST
+        )
+        stale = sorted(change.previous.keys() - files.keys())
+        removed = sum(_remove(directory, path) for path in stale if path not in change.modified)
+        changed += _put(directory / MANIFEST, files[MANIFEST])
+    except OSError as error:
+        raise _cannot(error) from None
+    kept = tuple(path for path in stale if path in change.modified)
+    return Written(changed, len(files) - changed, removed, kept)
+
+
+def read_manifest(directory: Path) -> dict[str, str]:
+    """The digests of the last render; empty where there was none."""
+    path = directory / MANIFEST
+    if not path.is_file() or path.is_symlink():
+        return {}
+    digests = {}
+    for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), start=1):
+        digest, separator, name = line.partition("  ")
+        steps = PurePosixPath(name).parts
+        if not separator or len(digest) != 64 or not steps or name.startswith("/") or ".." in steps:
+            raise RefusedOutput([f"{shown(path)}:{number}: not a line of a manifest"])
+        digests[name] = digest
+    return digests
+
+
+def _modified(
+    directory: Path, files: Mapping[str, bytes], previous: Mapping[str, str]
+) -> Iterator[str]:
+    """Files that are neither what the last render wrote nor what this one would write."""
+    for name in sorted((files.keys() | previous.keys()) - {MANIFEST}):
+        path = directory / name
+        if path.is_symlink() or not path.exists():
+            continue
+        if not path.is_file():
+            yield name
+            continue
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        wanted = name in files and hashlib.sha256(files[name]).hexdigest()
+        if digest not in (wanted, previous.get(name)):
+            yield name
+
+
+def _why(path: str, previous: Mapping[str, str]) -> str:
+    return (
+        "modified by hand since it was rendered"
+        if path in previous
+        else "exists and was not rendered"
+    )
+
+
+def _links(directory: Path, names: Iterable[str]) -> Iterator[str]:
+    """Links on the way to a file: writing through them could leave the directory."""
+    parents = {parent for name in names for parent in PurePosixPath(name).parents}
+    for name in sorted({*map(str, names), *map(str, parents)} - {"."} | {MANIFEST}):
+        if (directory / name).is_symlink():
+            yield f"{shown(directory)}/{name}: a symbolic link; remove it"
+
+
+def _put(path: Path, content: bytes) -> bool:
+    """Write through a temporary sibling, so that a reader sees the old file or the new one."""
+    if path.is_file() and path.read_bytes() == content:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _remove(directory: Path, name: str) -> bool:
+    """Remove one of our files and the directories that it leaves empty."""
+    path = directory / name
+    if not path.is_file():
+        return False
+    path.unlink()
+    for parent in path.parents:
+        if parent == directory or any(parent.iterdir()):
+            break
+        parent.rmdir()
+    return True
+
+
+def _cannot(error: OSError) -> RefusedOutput:
+    return RefusedOutput([f"{shown(error.filename or '')}: cannot be written: {error.strerror}"])

@@ -1,0 +1,65 @@
+"""What the scenarios' tests share: the hosts, the rendered project, the tables of expectations."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.hosts import cases, container_host
+from tests.hosts.container_host import Host
+from tests.hosts.project import Project, scenario_directory
+
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+PLATFORMS = yaml.safe_load((SCENARIO / "molecule.yml").read_text())["platforms"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for a `node` runs once for each host of the scenario."""
+    if "node" in metafunc.fixturenames:
+        names = [platform["name"] for platform in PLATFORMS]
+        metafunc.parametrize("node", names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def node(request: pytest.FixtureRequest) -> Host:
+    return container_host.find(request.param)
+
+
+@pytest.fixture(scope="session")
+def nodes() -> list[Host]:
+    return [container_host.find(platform["name"]) for platform in PLATFORMS]
+
+
+@pytest.fixture(scope="session")
+def project() -> Project:
+    """The project that molecule converges."""
+    directory = scenario_directory(SCENARIO.name) / "project"
+    return Project(directory, directory / "inventory.yml")
+
+
+@pytest.fixture(scope="session")
+def memory() -> Path:
+    """Where one step of a scenario leaves what a later one compares with."""
+    return scenario_directory(SCENARIO.name)
+
+
+def expected(table: str, host: Host) -> dict[str, Any]:
+    """A table of expectations: what holds for all hosts, with what differs on this system."""
+    text = (SCENARIO / "expected" / f"{table}.yml").read_text()
+    loaded = yaml.safe_load(text)
+    return {**loaded["all"], **loaded.get(host.os, {})}
+
+
+@pytest.fixture(scope="session")
+def expectation() -> Any:
+    return expected
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember every case that passed, for the count at the end of the scenario."""
+    if report.when == "call" and report.passed:
+        cases.record(SCENARIO.name, report.nodeid)

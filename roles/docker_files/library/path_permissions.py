@@ -1,0 +1,109 @@
+#!/usr/bin/python
+"""Set owner and mode of the files Docker reads, for all controls in one call, and remember what was there.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: path_permissions
+short_description: Set owner and mode of the files Docker reads
+description:
+  - Works on what exists; creates nothing. A mode is the most that is allowed, bits outside it are removed, none is added.
+  - Records every change before making it. A symbolic link that appears while it works is not followed.
+options:
+  controls: {type: list, elements: dict, required: true, description: 'List of {id, settings}.'}
+  run: {type: str, required: true, description: The run id.}
+  holder: {type: str, required: true, description: Who runs.}
+author: hardhost
+"""
+
+EXAMPLES = r"""
+- name: Set owner and mode
+  path_permissions:
+    controls:
+      - id: docker_files/docker_directory
+        settings: {docker_files_paths: {/etc/docker: {owner: root, group: root, mode: "0755"}}}
+    run: 20261121T180000Z-00000000
+    holder: ops@bastion
+"""
+
+RETURN = r"""
+controls: {type: dict, returned: always, description: 'Per control id: applied or unchanged.'}
+paths: {type: list, returned: always, description: What was changed.}
+"""
+
+import os
+
+from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_permissions as permissions
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils.basic import AnsibleModule
+
+
+class Refused(Exception):
+    """A change was not made; the text says which and why."""
+
+
+def plan(controls, facts):
+    """The edits `[{control, path, before, after}]`; a path that several controls name is edited by each that must."""
+    edits, planned = [], {}
+    for control in controls:
+        for subject, rule in sorted(control["settings"].get("docker_files_paths", {}).items()):
+            for path in permissions.paths(subject, facts):
+                real = os.path.realpath(path)
+                before, after = permissions.wanted(real, rule, planned.get(real))
+                if real in planned and permissions.owners(before) != permissions.owners(after):
+                    raise Refused("%s: %s wants it to be %s, another control %s" % (
+                        real, control["id"], permissions.worded(after), permissions.worded(before)))
+                planned[real] = after
+                if before != after:
+                    edits.append({"control": control["id"], "path": real, "before": before, "after": after})
+    return edits
+
+
+def write(edits, run, holder):
+    """Record all edits, then make them; everything under the host's lock and lease."""
+    with states.locked():
+        state = states.load()
+        states.claim(state, run, holder)
+        for edit in edits:
+            states.record(state, run, edit["control"], "permissions", edit["path"], edit["before"], edit["after"])
+        states.save(state)
+        for edit in edits:
+            try:
+                permissions.change(edit["path"], edit["before"], edit["after"])
+            except (OSError, permissions.PermissionsError) as error:
+                raise Refused("%s: %s" % (edit["path"], getattr(error, "strerror", None) or error)) from error
+
+
+def apply(parameters, check_mode):
+    """The module's result. Refused where a change cannot be made."""
+    edits = plan(parameters["controls"], hardhost_facts.collect_configured())
+    touched = {edit["control"] for edit in edits}
+    if edits and not check_mode:
+        write(edits, parameters["run"], parameters["holder"])
+    return {"changed": bool(edits), "paths": sorted({edit["path"] for edit in edits}),
+            "controls": {control["id"]: "applied" if control["id"] in touched else "unchanged"
+                         for control in parameters["controls"]},
+            "diff": [{"before": permissions.worded(edit["before"]) + "\n", "after": permissions.worded(edit["after"]) + "\n",
+                      "before_header": edit["path"], "after_header": edit["path"]} for edit in edits]}
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "controls": {"type": "list", "elements": "dict", "required": True},
+            "run": {"type": "str", "required": True},
+            "holder": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**apply(module.params, module.check_mode))
+    except (Refused, permissions.PermissionsError, states.StateError) as error:
+        module.fail_json(msg="owner and mode are not as wanted: %s" % error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+#!/usr/bin/python
+"""Bring daemon.json into force with at most one restart, by a job on the host that takes back what makes things worse.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_restart
+short_description: Reload or restart dockerd where daemon.json is not in force yet
+description:
+  - Compares what is wanted with what runs, so that a restart which an earlier run owed is not lost.
+  - Starts one transient systemd unit that does the work, and waits for it. The unit outlives the controller.
+  - Fails when the old file had to be put back, and says why.
+options:
+  policy: {type: str, required: true, choices: [when_needed, never, window], description: When a restart is allowed.}
+  window: {type: dict, default: {}, description: 'calendar and duration, for the policy window.'}
+  stop_containers: {type: bool, default: false, description: Order the restart although containers stop.}
+  timeout: {type: int, default: 120, description: Seconds that one start of dockerd may take.}
+  image: {type: dict, default: {}, description: 'Per architecture, the trial image: its archive, zlib and base64.'}
+  run: {type: str, required: true, description: The run id.}
+  holder: {type: str, required: true, description: Who runs.}
+author: hardhost
+"""
+
+EXAMPLES = r"""
+- name: Bring daemon.json into force
+  docker_restart: {policy: when_needed, run: 20261121T180000Z-00000000, holder: ops@bastion}
+"""
+
+RETURN = r"""
+step: {type: str, returned: always, description: 'none, reload or restart.'}
+keys: {type: list, returned: always, description: The options that ask for it.}
+pending: {type: str, returned: always, description: Why it is withheld; empty otherwise.}
+notes: {type: list, returned: always, description: What else the operator should know.}
+"""
+
+import base64
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+import zlib
+
+from ansible.module_utils import hardhost_decisions as decisions
+from ansible.module_utils import hardhost_docker
+from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_keys
+from ansible.module_utils import hardhost_options as options
+from ansible.module_utils import hardhost_restart_job
+from ansible.module_utils import hardhost_running as running
+from ansible.module_utils import hardhost_service as service
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_trial
+from ansible.module_utils import hardhost_unit
+from ansible.module_utils import hardhost_window as window
+from ansible.module_utils.basic import AnsibleModule
+
+FOLDER = "/var/lib/hardhost/job"
+UNIT = "hardhost-restart.service"
+SHIPPED = (hardhost_docker, files, hardhost_keys, options, hardhost_restart_job, running, service, states, hardhost_trial,
+           hardhost_unit)
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+class Failed(Exception):
+    """The daemon could not be brought to the wanted state; the text says how things stand now."""
+
+
+def withheld(facts, parameters, step):
+    """Why the daemon must not be touched now; "" where it may."""
+    reason = window.closed(parameters["policy"], parameters["window"])
+    busy = [one for one in facts["containers"] if one["running"]]
+    if reason or step != "restart" or not busy or parameters["stop_containers"]:
+        return reason
+    if moves(facts):
+        return "containers run, and dockerd is to move to another data root; docker_restart_stop_containers: true orders it"
+    if not decisions.kept_running(facts, facts["daemon_json"]["options"]):
+        return ("containers run and live-restore cannot keep them (%s); docker_restart_stop_containers: true orders it"
+                % ("swarm node" if decisions.context(facts)["swarm"] else "it is not switched on"))
+    return ""
+
+
+def moves(facts):
+    """Whether the restart gives containers and images another home."""
+    changed = options.changed_keys(running.accepted(facts), facts["daemon_json"]["options"])
+    return any(key in hardhost_keys.DATA_ROOT_KEYS for key in changed)
+
+
+def describe_job(facts, parameters, step):
+    """job.json: everything the job must know, so that it needs nobody any more."""
+    daemon = facts["daemon_json"]
+    known, state = running.known(facts), facts["state"]
+    before = state["files"].get(daemon["path"], {}).get("before", {})
+    if known is not None:
+        old = {"blob": states.keep(known) if known else None, "described": described(known, daemon, before)}
+    else:
+        old = {"blob": before.get("blob"), "described": before if before.get("blob") else None}
+    return {"run": parameters["run"], "path": daemon["path"], "step": step, "timeout": parameters["timeout"],
+            "wanted": states.keep(daemon["data"]) if daemon["data"] is not None else None,
+            "described": daemon["described"], "old": old, "flags": facts["flags"], "process": facts["process"],
+            "swarm": decisions.context(facts)["swarm"], "data_root_changes": moves(facts),
+            "stop_first": moves(facts), "image": place_image(parameters["image"])}
+
+
+def described(known, daemon, before):
+    """Owner, mode and time for the old bytes: those of the kept original where it is that, else those of today's file."""
+    if before.get("blob") == files.digest(known):
+        return before
+    return daemon["described"] if known else None
+
+
+def place_image(images):
+    """Unpack the trial image for this architecture; its path, "" where there is none for it."""
+    packed = images.get(ARCHITECTURES.get(platform.machine(), ""))
+    if not packed:
+        return ""
+    path = os.path.join(FOLDER, "image.tar")
+    files.replace(path, zlib.decompress(base64.b64decode(packed)), {"uid": 0, "gid": 0, "mode": 0o600})
+    return path
+
+
+def place_code():
+    """Put the sources which the job runs below its folder, under the names by which they import each other."""
+    package = os.path.join(FOLDER, "ansible", "module_utils")
+    os.makedirs(package, mode=0o700)
+    for path in (os.path.dirname(package), package):
+        files.replace(os.path.join(path, "__init__.py"), b"")
+    for module in SHIPPED:
+        name = module.__name__.rpartition(".")[2]
+        source = module.__loader__.get_source(module.__name__)
+        files.replace(os.path.join(package, name + ".py"), source.encode("utf-8"))
+
+
+def launch(facts, parameters, step):
+    """Start the job's unit and return at once."""
+    with states.locked():
+        state = states.load()
+        states.claim(state, parameters["run"], parameters["holder"], 6 * parameters["timeout"])
+        states.save(state)
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        os.makedirs(FOLDER, mode=0o700)
+        place_code()
+        job = json.dumps(describe_job(facts, parameters, step)).encode("utf-8")
+        files.replace(os.path.join(FOLDER, "job.json"), job, {"uid": 0, "gid": 0, "mode": 0o600})
+    words = ["systemd-run", "--unit=" + UNIT, "--collect", "--no-block", "--quiet", "--setenv=PYTHONPATH=" + FOLDER,
+             "--setenv=PATH=" + hardhost_facts.PATH, "--property=RuntimeMaxSec=%d" % (6 * parameters["timeout"]),
+             "--description=hardhost: bring daemon.json into force", sys.executable, "-m",
+             "ansible.module_utils.hardhost_restart_job", FOLDER]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False)
+    if done.returncode:
+        raise Failed("the job could not be started, nothing was restarted: %s" % done.stdout.decode("utf-8", "replace").strip())
+
+
+def wait(seconds):
+    """The job's result."""
+    path = os.path.join(FOLDER, "result.json")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        data = files.read(path)
+        if data:
+            return json.loads(data.decode("utf-8"))
+        if not busy() and not os.path.exists(path):
+            raise Failed("the job ended without a result; see journalctl -u %s" % UNIT)
+        time.sleep(0.3)
+    raise Failed("the job has not ended after %d seconds; see journalctl -u %s" % (seconds, UNIT))
+
+
+def busy():
+    """Whether a job runs, this run's or that of a controller that has gone."""
+    return hardhost_unit.show(UNIT).get("ActiveState") in ("active", "activating", "deactivating")
+
+
+def settle(parameters):
+    """Nothing is left to do: forget what was taken back, and give the lease back."""
+    state = states.load()
+    if not state["undone"] and not state["lease"]:
+        return
+    with states.locked():
+        state = states.load()
+        path = hardhost_unit.config_file(hardhost_unit.command(hardhost_unit.show(service.UNIT)))
+        hardhost_restart_job.forget(state, path)
+        states.release(state, parameters["run"])
+        states.save(state)
+
+
+def apply(parameters, check_mode):
+    """The module's result. Failed where the wanted state is not in force at the end."""
+    if busy():
+        wait(6 * parameters["timeout"])
+    facts = hardhost_facts.collect()
+    answer = {"changed": False, "step": "none", "keys": [], "pending": "", "notes": []}
+    if not facts["engine"]["running"]:
+        return not_running(facts, answer, check_mode)
+    answer["step"], answer["keys"] = running.step(running.known(facts), facts["daemon_json"]["data"])
+    if answer["step"] == "none":
+        if not check_mode:
+            settle(parameters)
+        return answer
+    answer["pending"] = withheld(facts, parameters, answer["step"])
+    if answer["pending"]:
+        return answer
+    answer["changed"] = True
+    if not check_mode:
+        launch(facts, parameters, answer["step"])
+        result = wait(6 * parameters["timeout"])
+        answer["notes"] = result["notes"]
+        settle(parameters)
+        if result["outcome"] != "done":
+            raise Failed(worded(result))
+    return answer
+
+
+def not_running(facts, answer, check_mode):
+    """A host without a daemon: fine while only looking, else a failure that says so."""
+    if check_mode or not facts["engine"]["installed"]:
+        return answer
+    raise Failed("dockerd does not run, and nothing here stopped it: %s"
+                 % (service.log(time.time() - 3600) or "see systemctl status docker"))
+
+
+def worded(result):
+    """What the operator reads when the job did not succeed."""
+    ends = {"returned": "the old daemon.json is in force again and the Docker API answers",
+            "down": "DOCKER IS DOWN; the old daemon.json is in place, see systemctl status docker"}
+    end = ends.get(result["outcome"], "the job broke off, the Docker API answers; run again")
+    return "%s. What happened: %s%s" % (end, result["message"], "".join("; " + note for note in result["notes"]))
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "policy": {"type": "str", "required": True, "choices": ["when_needed", "never", "window"]},
+            "window": {"type": "dict", "default": {}},
+            "stop_containers": {"type": "bool", "default": False},
+            "timeout": {"type": "int", "default": 120},
+            "image": {"type": "dict", "default": {}},
+            "run": {"type": "str", "required": True},
+            "holder": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        answer = apply(module.params, module.check_mode)
+    except (Failed, states.StateError) as error:
+        module.fail_json(msg=str(error))
+    for note in answer["notes"] + (["restart withheld: " + answer["pending"]] if answer["pending"] else []):
+        module.warn(note)
+    module.exit_json(**answer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Controller side of preflight: plan and inputs in, one read of the host, decisions out to facts and an artifact.
+
+The plan is read here as JSON and handed on as data: its texts never pass through a template.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+import datetime
+import getpass
+import json
+import os
+import secrets
+import socket
+import tempfile
+from pathlib import Path
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+
+SENT = ("id", "mode", "engine", "platforms", "needs", "requires", "preconditions", "settings", "waiver")
+EXCEPTION = {name: {"type": "str", "required": True} for name in ("id", "reason", "owner", "expires")}
+# One id for all hosts of this run, sortable by time: workers are forks of the process that imports this.
+RUN = "%s-%s" % (datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ"), secrets.token_hex(4))
+
+
+class ActionModule(ActionBase):
+    """`preflight: {scope: removed|all|run|controls, controls: [ids]}`; writes `artifacts/<host>.json` beside the playbook."""
+
+    _VALID_ARGS = frozenset(("scope", "controls"))
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        project = Path(self._loader.get_basedir())
+        plan = json.loads((project / "plan.json").read_text(encoding="utf-8"))
+        inputs, exceptions, problems = self._host_inputs(plan, task_vars)
+        if problems:
+            found = {"refused": "; ".join(problems)}
+        else:
+            found = self._read(plan, inputs, exceptions, task_vars)
+        if found.get("failed") or found.get("unreachable"):
+            result.update(found)
+            return result
+        artifact = describe(plan, task_vars["inventory_hostname"], found, inputs)
+        write(project / "artifacts", artifact)
+        result.update(
+            changed=False, artifact=artifact, summary=worded(artifact, found.get("undo", [])),
+            ansible_facts={"hardhost_apply": found.get("apply", {}), "hardhost_decisions": artifact["decisions"],
+                           "hardhost_host": found.get("facts", {}), "hardhost_run": artifact["run"],
+                           "hardhost_holder": holder(), "hardhost_undo": found.get("undo", []),
+                           "hardhost_inputs": inputs})
+        if artifact["refused"]:
+            result.update(failed=True, msg="%s is left alone: %s" % (artifact["host"], artifact["refused"]))
+        return result
+
+    def _host_inputs(self, plan, task_vars):
+        """Inputs and exceptions of this host, and what is wrong with them."""
+        given, spec = {}, {}
+        for name, declared in plan["inputs"].items():
+            spec[name] = {"type": declared["type"], "choices": declared["choices"]}
+            given[name] = self._templar.template(task_vars[name]) if name in task_vars else declared["value"]
+        checked = ArgumentSpecValidator(spec).validate(given)
+        exceptions = self._templar.template(task_vars.get("hardhost_exceptions", []))
+        problems = list(checked.error_messages) + wrong_exceptions(exceptions, plan)
+        return {name: checked.validated_parameters[name] for name in spec}, exceptions, problems
+
+    def _read(self, plan, inputs, exceptions, task_vars):
+        controls = [{key: control[key] for key in SENT} for control in plan["controls"]]
+        arguments = {"controls": controls, "inputs": inputs, "exceptions": exceptions,
+                     "today": datetime.date.today().isoformat(), "scope": self._task.args.get("scope", "removed"),
+                     "scope_controls": self._task.args.get("controls", [])}
+        return self._execute_module("docker_host_facts", arguments, task_vars=task_vars)
+
+
+def wrong_exceptions(exceptions, plan):
+    """What is wrong with `hardhost_exceptions`: each needs id, reason, owner and an expiry date."""
+    if not isinstance(exceptions, list):
+        return ["hardhost_exceptions must be a list of {id, reason, owner, expires}"]
+    problems, known = [], {control["id"] for control in plan["controls"]}
+    for number, exception in enumerate(exceptions, 1):
+        place = "hardhost_exceptions, item %d: " % number
+        if not isinstance(exception, dict):
+            problems.append(place + "must be {id, reason, owner, expires}")
+            continue
+        problems += [place + text for text in ArgumentSpecValidator(EXCEPTION).validate(exception).error_messages]
+        problems += [place + text for text in _wrong_values(exception, known)]
+    return problems
+
+
+def _wrong_values(exception, known):
+    if exception.get("id") and exception["id"] not in known:
+        yield "unknown control %r in this project" % (exception["id"],)
+    try:
+        datetime.date.fromisoformat(str(exception.get("expires", "")))
+    except ValueError:
+        yield "expires must be a date such as 2027-03-31"
+
+
+def holder():
+    """Who runs: user and controller."""
+    return "%s@%s" % (getpass.getuser(), socket.gethostname())
+
+
+def describe(plan, host, found, inputs):
+    """The artifact of one host, schema 1 of docs/architecture.md."""
+    facts = found.get("facts") or {}
+    return {"schema": 1, "host": host, "profile": plan["profile"], "environment": plan["environment"], "run": RUN,
+            "refused": found["refused"] or None, "engine": facts.get("engine", {}), "os": facts.get("os", {}),
+            "restart": found.get("restart", {}), "inputs": inputs, "undo": found.get("undo", []),
+            "decisions": found.get("decisions", {}), "facts": facts}
+
+
+def write(folder, artifact):
+    """Write `<host>.json` in one step."""
+    folder.mkdir(exist_ok=True)
+    path = folder / (artifact["host"].replace("/", "_") + ".json")
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as stream:
+        json.dump(artifact, stream, indent=1, sort_keys=True, default=str)
+    os.chmod(stream.name, 0o644)
+    os.replace(stream.name, path)
+
+
+def worded(artifact, undone):
+    """What will happen on this host, for people: a few lines."""
+    if artifact["refused"]:
+        return "%s: left alone: %s" % (artifact["host"], artifact["refused"])
+    lines = ["%s  %s, Docker %s" % (artifact["host"], artifact["os"]["pretty"],
+                                    artifact["engine"]["version"] or "not installed")]
+    for kind, title in (("apply", "will change"), ("pending", "held back"), ("waived", "waived"),
+                        ("manual", "needs an input"), ("not_applicable", "not applicable")):
+        lines += list(_section(artifact["decisions"], kind, title))
+    lines += ["  will be taken back"] + ["    " + line for line in undone] if undone else []
+    settled = sum(1 for one in artifact["decisions"].values() if one["decision"] == "apply" and not one["changes"])
+    lines.append("  %d of %d controls need no change" % (settled, len(artifact["decisions"])))
+    lines.append("  dockerd: " + _restart(artifact["restart"]))
+    return "\n".join(lines)
+
+
+def _section(decisions, kind, title):
+    chosen = [(name, one) for name, one in sorted(decisions.items())
+              if one["decision"] == kind and (kind != "apply" or one["changes"])]
+    if chosen:
+        yield "  " + title
+    for name, decision in chosen:
+        if kind != "apply":
+            yield "    %s: %s" % (name, decision["reason"])
+            if decision["remedy"]:
+                yield "      -> %s" % decision["remedy"]
+        for change in decision["changes"]:
+            yield "    %s: %s: %s -> %s" % (name, change["what"], _value(change["before"]), _value(change["after"]))
+
+
+def _value(value):
+    return "absent" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _restart(restart):
+    if not restart or restart["needed"] == "none":
+        return "goes on running, no restart"
+    text = "one %s (%s)" % (restart["needed"], ", ".join(restart["why"]))
+    if not restart["allowed"]:
+        return "%s, withheld: %s" % (text, restart["reason"])
+    if restart["containers"]:
+        return "%s; these containers stop and are started again: %s" % (text, ", ".join(restart["containers"]))
+    return text + ("; running containers go on" if restart["needed"] == "restart" else "")

@@ -1,0 +1,235 @@
+"""Decide for one host what becomes of each control of the plan, and what a converge would do. Pure: facts in, data out.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+import copy
+
+from ansible.module_utils import hardhost_permissions as permissions
+from ansible.module_utils import hardhost_running as running_daemon
+from ansible.module_utils.hardhost_options import (OptionsError, is_wish, leaves, look, merge, put, redact, same,
+                                                   satisfied, word)
+from ansible.module_utils.hardhost_preconditions import PRECONDITIONS, hold, not_applicable, running
+from ansible.module_utils.hardhost_problems import allows, new_problems
+
+OLDEST, NEWEST = "20.10", "30"  # engines of which the gates and traps are known: from OLDEST on, below NEWEST
+
+
+def refusal(facts):
+    """Why nothing can be done safely on this host; "" where that is not so."""
+    info, engine = facts["info"], facts["engine"]
+    if facts["os"]["family"] not in ("debian", "redhat"):
+        return "unsupported operating system %s; supported are the Debian and Red Hat families" % (
+            facts["os"]["pretty"] or "(unknown)")
+    if facts["snap"]:
+        return "Docker comes from snap, which keeps its configuration read-only; install it from packages"
+    if facts["podman"]:
+        return "the docker command is podman's; this project hardens the Docker Engine"
+    if any(option.startswith("name=rootless") for option in info.get("SecurityOptions", [])):
+        return "the daemon runs rootless; this project hardens the system's daemon"
+    version = engine["version"] or engine["candidate"]
+    if version and not allows(">=%s,<%s" % (OLDEST, NEWEST), version):
+        return "unsupported engine %s; supported are %s to 29" % (version, OLDEST)
+    if facts["daemon_json"]["error"]:
+        return "%s; mend it by hand: it is not touched" % facts["daemon_json"]["error"]
+    if engine["running"] and (facts["api_error"] or not info):
+        return "the daemon does not answer all questions: %s" % (facts["api_error"] or "no answer to /info")
+    wrong = new_problems(facts["daemon_json"]["options"], running_daemon.accepted(facts), **context(facts))
+    if wrong:
+        return "dockerd would not work with %s as it stands: %s" % (
+            facts["daemon_json"]["path"], "; ".join(text for _key, text in wrong))
+    return facts["state_error"]
+
+
+def resolve(settings, inputs):
+    """A control's settings with inputs filled in; a leaf whose input is empty is left out, or keeps its `never`."""
+    resolved = copy.deepcopy(settings)
+    for variable, value in settings.items():
+        for leaf, wish in list(leaves(value)):
+            if is_wish(wish) and "from_input" in wish:
+                resolved[variable] = put(resolved[variable], leaf, _filled(wish, inputs))
+    return resolved
+
+
+def _filled(wish, inputs):
+    value = inputs.get(wish["from_input"])
+    if value not in (None, ""):
+        return {"present": True, "value": value}
+    if "never" in wish:
+        return {"present": True, "value": {"never": wish["never"]}}
+    return {"present": False}
+
+
+def decide(controls, facts, inputs, exceptions, today):
+    """`{id: decision}` for the controls of plan.json; shapes in docs/architecture.md. `today` is YYYY-MM-DD."""
+    decisions = {}
+    excepted = {one["id"]: one for one in exceptions}
+    for control in controls:
+        control = dict(control, settings=resolve(control["settings"], inputs))
+        found = (_gate(control, facts, inputs) or _waiver(control, excepted.get(control["id"]), today)
+                 or _missing_input(control, inputs))
+        if not found and control["mode"] == "apply":
+            found = _held_back(control, facts, inputs)
+        if not found:
+            found = {"decision": control["mode"], "reason": "", "remedy": ""}
+        found.update(changes=[], settings=control["settings"])
+        decisions[control["id"]] = found
+    _hold_problems(decisions, facts)
+    _hold_dependants(decisions, controls)
+    for identifier, decision in decisions.items():
+        if decision["decision"] == "apply":
+            decision["changes"] = _changes(decision["settings"], facts)
+    return decisions
+
+
+def _gate(control, facts, inputs):
+    version = facts["engine"]["version"] or facts["engine"]["candidate"]
+    if control["engine"] and version and not allows(control["engine"], version):
+        return not_applicable("needs engine %s, this is %s" % (control["engine"], version))
+    if control["platforms"] and facts["os"]["family"] not in control["platforms"]:
+        return not_applicable("for %s, this is %s" % (" and ".join(control["platforms"]), facts["os"]["pretty"]))
+    found = [PRECONDITIONS[name](facts, inputs, control) for name in control["preconditions"]]
+    return next((one for one in found if one and one["decision"] == "not_applicable"), None)
+
+
+def _waiver(control, exception, today):
+    waiver = exception or control["waiver"]
+    if not waiver:
+        return None
+    if str(waiver["expires"]) < today:
+        return None
+    return {"decision": "waived", "remedy": "",
+            "reason": "%s (%s, until %s)" % (waiver["reason"], waiver["owner"], waiver["expires"])}
+
+
+def _missing_input(control, inputs):
+    missing = [text for name, text in sorted(control["needs"].items()) if inputs.get(name) in (None, "", [], {})]
+    if not missing:
+        return None
+    names = sorted(name for name in control["needs"] if inputs.get(name) in (None, "", [], {}))
+    return {"decision": "manual", "reason": "%s is not given: %s" % (", ".join(names), "; ".join(missing)),
+            "remedy": "set it in the inventory or in the profile"}
+
+
+def _held_back(control, facts, inputs):
+    found = flag_conflict(control, facts)
+    for name in control["preconditions"]:
+        found = found or PRECONDITIONS[name](facts, inputs, control)
+    return found
+
+
+def flag_conflict(control, facts):
+    """A key that the unit gives as a flag cannot stand in daemon.json too; with the wanted value it is in force already."""
+    for leaf, wish in leaves(control["settings"].get("docker_daemon_options", {})):
+        if leaf[0] in facts["flags"] and not satisfied(look(facts["flags"], leaf), wish):
+            return hold("the unit starts dockerd with a flag for %s: %s" % (
+                leaf[0], redact(facts["flags"][leaf[0]], leaf[0])),
+                "remove the flag from the unit (systemctl cat docker) or from its environment file, and run again")
+    return None
+
+
+def without_flagged(control, facts):
+    """The control as `daemon_json` may write it: leaves whose key is a flag of the unit are left out."""
+    options = control["settings"].get("docker_daemon_options")
+    if options is None:
+        return control
+    kept = {key: value for key, value in options.items() if key not in facts["flags"]}
+    return dict(control, settings=dict(control["settings"], docker_daemon_options=kept))
+
+
+def applied(decisions, facts):
+    """`[{id, settings}]` of what is to be applied, in order of id."""
+    chosen = [{"id": identifier, "settings": one["settings"]} for identifier, one in sorted(decisions.items())
+              if one["decision"] == "apply"]
+    return [without_flagged(control, facts) for control in chosen]
+
+
+def candidate(decisions, facts):
+    """The options that daemon.json would have after a converge."""
+    return merge(facts["daemon_json"]["options"], applied(decisions, facts))[0]
+
+
+def _hold_problems(decisions, facts):
+    """Hold back every control whose key would keep dockerd from working; again until nothing is left."""
+    while True:
+        try:
+            found = new_problems(candidate(decisions, facts), running_daemon.accepted(facts), **context(facts))
+        except OptionsError as error:
+            found = [(str(error).split(": ", 1)[1].split(" ", 1)[0].split(".")[0], str(error).split(": ", 1)[1])]
+        if not any([_hold_owners(decisions, key, text) for key, text in found]):
+            return
+
+
+def _hold_owners(decisions, key, text):
+    owners = [one for one in decisions.values() if one["decision"] == "apply"
+              and key in one["settings"].get("docker_daemon_options", {})]
+    for decision in owners:
+        decision.update(hold(text, "mend daemon.json or the input, or except this control"))
+    return bool(owners)
+
+
+def context(facts):
+    """What `hardhost_problems.problems` needs to know of a host."""
+    return {"flags": facts["flags"], "engine": facts["engine"]["version"] or facts["engine"]["candidate"],
+            "nofile": (facts["process"] or {}).get("nofile"),
+            "swarm": facts["info"].get("Swarm", "inactive") not in ("inactive", "")}
+
+
+def _hold_dependants(decisions, controls):
+    for control in controls:
+        decision = decisions[control["id"]]
+        missing = [other for other in control["requires"]
+                   if decisions.get(other, {}).get("decision") not in ("apply", "not_applicable")]
+        if missing and decision["decision"] == "apply":
+            decision.update(hold("needs %s, which is not applied here" % ", ".join(missing), "see there"))
+
+
+def _changes(settings, facts):
+    control = {"id": "", "settings": settings}
+    _options, edits = merge(facts["daemon_json"]["options"], [without_flagged(control, facts)])
+    shown = [{"what": "daemon.json: " + ".".join(edit["leaf"]),
+              "before": redact(edit["before"].get("value"), edit["leaf"][-1]),
+              "after": redact(edit["after"].get("value"), edit["leaf"][-1])} for edit in edits]
+    return shown + permissions.changes(settings.get("docker_files_paths", {}), facts) + _engine_changes(settings, facts)
+
+
+def _engine_changes(settings, facts):
+    if "docker_engine_present" not in settings:
+        return []
+    missing = [name for name, there in (("engine installed", facts["engine"]["installed"]),
+                                        ("client installed", facts["engine"]["client"]),
+                                        ("engine running", facts["engine"]["running"])) if not there]
+    return [{"what": name, "before": False, "after": True} for name in missing]
+
+
+def restart(decisions, facts, inputs, removed):
+    """What a converge means for the running daemon: `{needed, why, containers, allowed, reason}`.
+
+    `removed` are the leaves that `undo` would take back. `containers` are those that would be stopped and started again.
+    """
+    answer = {"needed": "none", "why": [], "containers": [], "allowed": True, "reason": ""}
+    if not facts["engine"]["running"]:
+        return answer
+    daemon = facts["daemon_json"]
+    options = candidate(decisions, facts)
+    for leaf, content in removed:
+        options = put(options, leaf, content)
+    data = daemon["data"]
+    wanted = data if same(options, daemon["options"]) else word(options, data)
+    answer["needed"], answer["why"] = running_daemon.step(running_daemon.known(facts), wanted)
+    busy = running(facts)
+    if answer["needed"] == "restart" and busy and not kept_running(facts, options):
+        answer["containers"] = [one["name"] for one in busy]
+        answer["allowed"] = bool(inputs.get("docker_restart_stop_containers"))
+        if not answer["allowed"]:
+            answer["reason"] = ("containers run and live-restore cannot keep them; "
+                                "set docker_restart_stop_containers: true to order the restart")
+    return answer
+
+
+def kept_running(facts, options):
+    """Whether live-restore keeps containers running through a restart into these options."""
+    if facts["info"].get("Swarm", "inactive") != "inactive":
+        return False
+    return bool(facts["info"].get("LiveRestoreEnabled") or options.get("live-restore"))

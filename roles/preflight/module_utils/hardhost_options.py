@@ -1,0 +1,193 @@
+"""Read, merge and word daemon.json: pure functions on bytes and values.
+
+A *leaf* is a path of keys, a *wish* what a control wants there: a literal, or `{"never": [values]}` (the leaf may be
+absent or have any value but these).
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+import copy
+import difflib
+import json
+import re
+
+ABSENT = {"present": False}
+HIDDEN = "(hidden)"
+_SECRET_KEY = re.compile(r"(?i)token|secret|passw|credential|api.?key|access.?key|proxy|proxies|auth")
+_NOT_SECRET = ("userland-proxy", "userland-proxy-path", "authorization-plugins", "no-proxy")
+_SECRET_URL = re.compile(r"(?<=://)[^/\s\"@]+@")
+
+
+class OptionsError(Exception):
+    """daemon.json cannot be read as what dockerd needs; the text begins with the line."""
+
+
+def parse(data):
+    """The object in the bytes of a daemon.json; `{}` for an absent or empty file. OptionsError otherwise."""
+    if data is None or not data.strip():
+        return {}
+    try:
+        value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise OptionsError("%d: not UTF-8; dockerd reads UTF-8 only" % _line(data, error.start)) from error
+    except json.JSONDecodeError as error:
+        raise OptionsError("%d: not JSON: %s" % (error.lineno, error.msg)) from error
+    except (ValueError, RecursionError) as error:
+        raise OptionsError("1: %s" % error) from error
+    if not isinstance(value, dict):
+        raise OptionsError("1: holds a %s; dockerd accepts an object" % type(value).__name__)
+    return value
+
+
+def _line(data, offset):
+    return data.count(b"\n", 0, offset) + 1
+
+
+def _unique(pairs):
+    names = [name for name, _value in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError("the key %r stands twice, and dockerd takes the last; keep one of them" % name)
+    return dict(pairs)
+
+
+def _no_constant(name):
+    raise ValueError("%s is not JSON" % name)
+
+
+def word(value, like=None):
+    """The bytes for an object, with the indentation, byte order mark and last newline of the bytes it replaces."""
+    text = (like or b"").decode("utf-8-sig", "replace")
+    indent = re.search(r"\n([ \t]+)\S", text)
+    body = json.dumps(value, indent=indent.group(1) if indent else "  ", ensure_ascii=False)
+    mark = b"\xef\xbb\xbf" if (like or b"").startswith(b"\xef\xbb\xbf") else b""
+    return mark + body.encode("utf-8") + (b"" if text.strip() and not text.endswith("\n") else b"\n")
+
+
+def is_wish(value):
+    """Whether a mapping is a wish and not a part of daemon.json."""
+    return isinstance(value, dict) and bool(value) and set(value) <= {"from_input", "never"}
+
+
+def leaves(options, path=()):
+    """Yield `(leaf, wish)` for everything in a control's options, in order."""
+    for name, value in options.items():
+        if isinstance(value, dict) and value and not is_wish(value):
+            for leaf in leaves(value, path + (name,)):
+                yield leaf
+        else:
+            yield path + (name,), value
+
+
+def look(options, leaf):
+    """`{"present": True, "value": …}` or `{"present": False}` for one leaf."""
+    value = options
+    for name in leaf:
+        if not isinstance(value, dict) or name not in value:
+            return dict(ABSENT)
+        value = value[name]
+    return {"present": True, "value": copy.deepcopy(value)}
+
+
+def put(options, leaf, content):
+    """A copy of the object in which a leaf has a content as `look` gives it; objects left empty by a removal go too."""
+    result = dict(options)
+    name = leaf[0]
+    if len(leaf) > 1:
+        inner = result.get(name)
+        changed = put(inner if isinstance(inner, dict) else {}, leaf[1:], content)
+        if changed or content["present"] or not isinstance(inner, dict):
+            result[name] = changed
+        else:
+            del result[name]
+    elif content["present"]:
+        result[name] = copy.deepcopy(content["value"])
+    else:
+        result.pop(name, None)
+    if len(leaf) > 1 and not content["present"] and not result.get(name):
+        result.pop(name, None)
+    return result
+
+
+def satisfied(content, wish):
+    """Whether a leaf's content already is what a control wants."""
+    if is_wish(wish):
+        return not content["present"] or not any(same(content["value"], bad) for bad in wish["never"])
+    return content["present"] and same(content["value"], wish)
+
+
+def same(one, other):
+    """Equality without Python's True == 1."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def merge(options, controls):
+    """Apply controls `[{id, settings: {docker_daemon_options}}]`; returns the new object and the edits.
+
+    An edit is `{control, leaf, before, after}`; contents are as `look` gives them. OptionsError where a leaf would have
+    to go below something that is no object.
+    """
+    edits = []
+    for control in controls:
+        for leaf, wish in leaves(control["settings"].get("docker_daemon_options", {})):
+            before = look(options, leaf)
+            if satisfied(before, wish):
+                continue
+            _passable(options, leaf, control["id"])
+            after = dict(ABSENT) if is_wish(wish) else {"present": True, "value": wish}
+            options = put(options, leaf, after)
+            edits.append({"control": control["id"], "leaf": list(leaf), "before": before, "after": after})
+    return options, edits
+
+
+def _passable(options, leaf, control):
+    for depth in range(1, len(leaf)):
+        above = look(options, leaf[:depth])
+        if above["present"] and not isinstance(above["value"], dict):
+            raise OptionsError("1: %s holds %s where %s needs an object" % (
+                ".".join(leaf[:depth]), json.dumps(redact(above["value"], leaf[0])), control))
+
+
+def redact(value, key=""):
+    """The value with everything that may be a secret hidden: by its key, or as user information in a URL."""
+    if isinstance(value, dict):
+        return {name: redact(inner, name if not _hides(key) else key) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [redact(inner, key) for inner in value]
+    if _hides(key) and value not in ("", None):
+        return HIDDEN
+    return _SECRET_URL.sub(HIDDEN + "@", value) if isinstance(value, str) else value
+
+
+def _hides(key):
+    return key not in _NOT_SECRET and bool(_SECRET_KEY.search(key))
+
+
+def redact_text(text):
+    """Hide user information of URLs in free text, such as a line of the daemon's log."""
+    return _SECRET_URL.sub(HIDDEN + "@", text)
+
+
+def difference(before, after, path):
+    """`{before, after, before_header, after_header}` for Ansible's --diff, secrets hidden."""
+    def shown(data):
+        if data is None:
+            return ""
+        try:
+            return word(redact(parse(data)), data).decode("utf-8")
+        except OptionsError:
+            return "(cannot be read as JSON)\n"
+    return {"before": shown(before), "after": shown(after), "before_header": path, "after_header": path}
+
+
+def changed_keys(before, after):
+    """The top-level keys in which two objects differ, sorted."""
+    return sorted(key for key in set(before) | set(after)
+                  if key not in before or key not in after or not same(before[key], after[key]))
+
+
+def nearest(name, known):
+    """The known name most like this one, or None."""
+    found = difflib.get_close_matches(name, known, 1)
+    return found[0] if found else None

@@ -1,0 +1,74 @@
+"""What the running dockerd was started with, and what it takes to bring a daemon.json into force.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+import time
+
+from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_unit as units
+from ansible.module_utils.hardhost_keys import KEYS
+from ansible.module_utils.hardhost_options import OptionsError, changed_keys, parse
+
+# A reload leaves a key alone that the file no longer has (moby daemon/reload.go, IsValueSet): to undo one of these by
+# reload, the default is written out first.
+RELOAD_DEFAULTS = {"debug": False, "live-restore": False}
+MARGIN = 0.5  # seconds between a file's time and a process's start that are not told apart
+
+
+def in_force(data, described, process, boot, state, directory=states.DIRECTORY):
+    """The bytes of daemon.json that the running daemon has taken over; None when that cannot be known.
+
+    By the record of its start where this is the process that was recorded, else by a file that is older than the process.
+    """
+    recorded = state["daemon"]
+    if recorded and (recorded["boot"], recorded["pid"], recorded["started"]) == (boot, process["pid"], process["started"]):
+        if data is not None and files.digest(data) == recorded["file"]:
+            return data
+        return states.kept(recorded["file"], directory)
+    if data is None:
+        return b""
+    written = described["mtime_ns"] / 1e9
+    return data if written < time.time() - process["age"] + MARGIN else None
+
+
+def known(facts, directory=states.DIRECTORY):
+    """`in_force` for collected facts; None too where no daemon runs."""
+    if not facts["process"]:
+        return None
+    daemon = facts["daemon_json"]
+    return in_force(daemon["data"], daemon["described"], facts["process"], units.boot(), facts["state"], directory)
+
+
+def accepted(facts):
+    """The options that the running daemon has shown to work with; {} where that is not known."""
+    try:
+        return parse(known(facts))
+    except OptionsError:
+        return {}
+
+
+def note(state, process, data):
+    """Record with which daemon.json (bytes, b"" for none) this process runs, and keep the bytes. The caller saves."""
+    state["daemon"] = {"boot": units.boot(), "pid": process["pid"], "started": process["started"],
+                       "file": states.keep(data)}
+
+
+def step(running, wanted):
+    """`(step, keys)`: "none", "reload" or "restart", and the keys that ask for it.
+
+    `running` and `wanted` are bytes; `running` None means unknown, which only a restart settles.
+    """
+    if running is None:
+        return "restart", ["daemon.json is newer than the daemon"]
+    try:
+        before, after = parse(running), parse(wanted)
+    except OptionsError:
+        return "restart", ["daemon.json"]
+    keys = changed_keys(before, after)
+    if not keys:
+        return "none", []
+    reloadable = all(KEYS.get(key, {}).get("reload") and (key in after or key in RELOAD_DEFAULTS) for key in keys)
+    return ("reload" if reloadable else "restart"), keys

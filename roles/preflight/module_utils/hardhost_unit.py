@@ -1,0 +1,175 @@
+"""What systemd starts as dockerd, what runs as dockerd, and which daemon.json keys its flags stand for.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import time
+
+from ansible.module_utils import hardhost_files as files
+from ansible.module_utils.hardhost_keys import KEYS
+
+# Flags whose key has another name. Source: flag and JSON names in moby daemon/config/config.go and
+# daemon/command/config.go.
+FLAG_KEYS = {
+    "D": "debug", "H": "hosts", "l": "log-level", "G": "group", "p": "pidfile", "s": "storage-driver", "b": "bridge",
+    "host": "hosts", "label": "labels", "log-opt": "log-opts", "storage-opt": "storage-opts", "exec-opt": "exec-opts",
+    "default-ulimit": "default-ulimits", "insecure-registry": "insecure-registries",
+    "registry-mirror": "registry-mirrors", "authorization-plugin": "authorization-plugins", "dns-opt": "dns-opts",
+    "add-runtime": "runtimes", "feature": "features", "default-address-pool": "default-address-pools",
+    "default-network-opt": "default-network-opts", "cdi-spec-dir": "cdi-spec-dirs",
+    "node-generic-resource": "node-generic-resources",
+}
+NOT_KEYS = ("config-file", "validate", "version", "help")
+PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result", "MainPID", "FragmentPath", "DropInPaths", "ExecStart",
+              "Environment", "EnvironmentFiles", "NeedDaemonReload", "UnitFileState", "TimeoutStartUSec", "LimitNOFILE")
+TRUE, FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
+
+
+def show(unit):
+    """The properties of a unit, as `systemctl show` words them; empty where systemd does not run."""
+    try:
+        done = subprocess.run(["systemctl", "show", unit, "-p", ",".join(PROPERTIES)], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def environment(properties):
+    """The variables a unit is started with: `Environment=` first, then its files, as systemd.exec(5) orders them."""
+    variables = _assignments(shlex.split(properties.get("Environment", "")))
+    for path in re.findall(r"(/\S+) \(ignore_errors=\w+\)", properties.get("EnvironmentFiles", "")):
+        text = (files.read(path) or b"").decode("utf-8", "replace").replace("\\\n", "")
+        for line in text.splitlines():
+            if not line.lstrip().startswith(("#", ";")):
+                variables.update(_assignments(_words(line.strip())))
+    return variables
+
+
+def _words(line):
+    name, separator, value = line.partition("=")
+    try:
+        return [name + separator + "".join(shlex.split(value, posix=True)) if "'" in value or '"' in value
+                else line] if separator else []
+    except ValueError:
+        return []
+
+
+def _assignments(words):
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def command(properties):
+    """The argument list of the unit's ExecStart with its variables filled in; empty where there is none."""
+    found = re.search(r"argv\[\]=(.*?) ; ignore_errors=", properties.get("ExecStart", ""))
+    if not found:
+        return []
+    variables, words = environment(properties), []
+    for word in found.group(1).split():
+        alone = re.fullmatch(r"\$(\w+)", word)
+        if alone:
+            words += shlex.split(variables.get(alone.group(1), ""))
+        else:
+            words.append(re.sub(r"\$\{(\w+)\}", lambda match: variables.get(match.group(1), ""), word))
+    return words
+
+
+def flags(arguments):
+    """`{daemon.json key: value}` of a dockerd argument list, typed as the file would hold them."""
+    found, words = {}, list(arguments[1:])
+    while words:
+        name, value = _flag(words)
+        key = FLAG_KEYS.get(name, name)
+        if name and key not in NOT_KEYS:
+            _add(found, key, value)
+    return found
+
+
+def config_file(arguments):
+    """The path of the configuration file that these arguments name."""
+    words = list(arguments[1:])
+    path = "/etc/docker/daemon.json"
+    while words:
+        name, value = _flag(words)
+        if name == "config-file":
+            path = value
+    return path
+
+
+def _flag(words):
+    word = words.pop(0)
+    if not word.startswith("-"):
+        return "", ""
+    name, separator, value = word.lstrip("-").partition("=")
+    if separator:
+        return name, value
+    if not word.startswith("--") and len(name) > 1 and name[0] in "HlGpsb":
+        return name[0], name[1:]
+    boolean = KEYS.get(FLAG_KEYS.get(name, name), {}).get("type") == "bool" or name in ("validate", "version", "help")
+    if boolean or not words:
+        return name, "true"
+    return name, words.pop(0)
+
+
+def _add(found, key, text):
+    kind = KEYS.get(key, {}).get("type")
+    if kind == "list":
+        found.setdefault(key, []).append(text)
+    elif kind == "map":
+        name, _unused, value = text.partition("=")
+        found.setdefault(key, {})[name] = ulimit(name, value) if key == "default-ulimits" else value
+    else:
+        found[key] = typed(kind, text)
+
+
+def typed(kind, text):
+    """A flag's text as the type its key has in the file."""
+    if kind == "bool" and text in TRUE + FALSE:
+        return text in TRUE
+    if kind == "int" and re.fullmatch(r"-?\d+", text):
+        return int(text)
+    return text
+
+
+def ulimit(name, text):
+    """`soft[:hard]` as the file words it."""
+    soft, separator, hard = text.partition(":")
+    hard = hard if separator else soft
+    if not (re.fullmatch(r"-?\d+", soft) and re.fullmatch(r"-?\d+", hard)):
+        return text
+    return {"Name": name, "Soft": int(soft), "Hard": int(hard)}
+
+
+def process(pid):
+    """`{pid, started, age, arguments, executable, nofile}` of a running process, None where it is gone.
+
+    `started` is in clock ticks since boot (proc(5), field 22), `age` in seconds, `nofile` the hard limit of open files
+    (None: unlimited).
+    """
+    folder = "/proc/%d" % pid
+    try:
+        stat = (files.read(folder + "/stat") or b"").decode("utf-8", "replace")
+        arguments = (files.read(folder + "/cmdline") or b"").decode("utf-8", "replace").split("\0")[:-1]
+        limits = (files.read(folder + "/limits") or b"").decode("ascii", "replace")
+        executable = os.readlink(folder + "/exe")
+    except OSError:
+        return None
+    if not stat or not arguments:
+        return None
+    started = int(stat.rpartition(")")[2].split()[19])
+    hard = re.search(r"^Max open files\s+\S+\s+(\S+)", limits, re.MULTILINE)
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
+    return {"pid": pid, "started": started, "age": age, "arguments": arguments, "executable": executable,
+            "nofile": int(hard.group(1)) if hard and hard.group(1).isdigit() else None}
+
+
+def boot():
+    """The id of this boot; in a container that of the container's start where the kernel is shared."""
+    data = files.read("/proc/sys/kernel/random/boot_id")
+    return data.decode("ascii").strip() if data else ""

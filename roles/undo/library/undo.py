@@ -1,0 +1,257 @@
+#!/usr/bin/python
+"""Take back what controls have set on this host, from the state file alone.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: undo
+short_description: Take back recorded changes
+description:
+  - Works from C(/var/lib/hardhost/state.json) alone, newest change first.
+  - What is neither ours nor the original any more is a conflict. Nothing is touched then, unless told to leave those alone.
+  - Never restarts anything; M(docker_restart) brings the result into force.
+options:
+  scope: {type: str, required: true, choices: [removed, all, run, controls], description: What to take back.}
+  controls: {type: list, elements: str, default: [], description: The ids for the scope controls.}
+  decisions: {type: dict, default: {}, description: Those of preflight; for the scope removed.}
+  inputs: {type: dict, default: {}, description: docker_daemon_accept_data_root_change and docker_restart_stop_containers.}
+  conflicts: {type: str, default: stop, choices: [stop, leave], description: What to do where somebody changed it since.}
+  run: {type: str, required: true, description: The run id.}
+  holder: {type: str, required: true, description: Who runs.}
+author: hardhost
+"""
+
+EXAMPLES = r"""
+- name: Take everything back
+  undo: {scope: all, run: 20261121T180000Z-00000000, holder: ops@bastion}
+"""
+
+RETURN = r"""
+undone: {type: list, returned: always, description: What was taken back.}
+left: {type: list, returned: always, description: 'What stays, and why.'}
+"""
+
+import os
+import pwd
+import subprocess
+
+from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_permissions as permissions
+from ansible.module_utils import hardhost_running as running
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_undo as undo
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.hardhost_options import OptionsError, difference
+
+ONE_WAY = {"package": "packages are not taken back"}
+
+
+class Refused(Exception):
+    """Nothing was taken back; the text says why."""
+
+
+class Work:
+    """One undo: what it found, what it took back, what stays."""
+
+    def __init__(self, facts, parameters):
+        self.facts, self.state, self.parameters = facts, facts["state"], parameters
+        changes = undo.chosen(self.state["changes"], parameters["scope"], parameters["decisions"], parameters["controls"])
+        self.targets = undo.targets(changes)
+        self.undone, self.left, self.conflicts, self.diffs = [], [], [], []
+        self.steps = []  # (targets, function that takes them back)
+
+    def plan(self):
+        """Find out what can be taken back; nothing is written here."""
+        self._plan_options([one for one in self.targets if one["kind"] == "daemon_json_leaf"])
+        for one in self.targets:
+            if one["kind"] != "daemon_json_leaf":
+                getattr(self, "_plan_" + one["kind"], self._plan_one_way)(one)
+        if self.conflicts and self.parameters["conflicts"] == "stop":
+            raise Refused("nothing was taken back, for this was changed since by somebody else: %s. Mend it, or set "
+                          "undo_conflicts: leave to leave it as it is" % "; ".join(self.conflicts))
+        self.left += self.conflicts
+
+    def do(self):
+        """Take it back, and forget each record once its change is gone."""
+        for targets, action in self.steps:
+            action()
+            self._forget(targets)
+        if self.conflicts:
+            self._forget([one for one in self.targets if self._is_conflict(one)])
+
+    def _is_conflict(self, one):
+        return any(text.startswith(one["target"] + ": ") for text in self.conflicts) and not any(
+            one in targets for targets, _action in self.steps)
+
+    def _forget(self, targets):
+        numbers = {number for one in targets for number in one["numbers"]}
+        gone = [change for change in self.state["changes"] if change["number"] in numbers]
+        self.state["changes"] = [change for change in self.state["changes"] if change["number"] not in numbers]
+        # The daemon has not taken over its file yet: should it refuse, these count again.
+        self.state["undone"] += [change for change in gone if change["kind"] == "daemon_json_leaf"]
+        states.save(self.state)
+
+    def _add(self, targets, words, action):
+        self.steps.append((targets, action))
+        self.undone += words
+
+    def _plan_options(self, targets):
+        if not targets:
+            return
+        held = undo.held_back(targets, self.facts, self.parameters["inputs"])
+        for leaf, found in held.items():
+            self.left.append("%s stays: %s; %s" % (".".join(leaf), found["reason"], found["remedy"]))
+        targets = [one for one in targets if one["leaf"] not in held]
+        daemon = self.facts["daemon_json"]
+        if daemon["error"]:
+            raise Refused(daemon["error"])
+        options, done, conflicts = undo.options_back(daemon["options"], targets)
+        self.conflicts += conflicts
+        if not done:
+            return
+        numbers = {number for one in done for number in one["numbers"]}
+        others = [change for change in states.owned(self.state, "daemon_json_leaf", daemon["path"])
+                  if change["number"] not in numbers]
+        before = self.state["files"].get(daemon["path"], {}).get("before", {"present": False})
+        original = states.kept(before["blob"]) if before.get("present") else None
+        data = undo.bytes_back(options, daemon["data"], original, others)
+        like = before if data is not None and data == original else daemon["described"]
+        if data != daemon["data"]:
+            self.diffs.append(difference(daemon["data"], data, daemon["path"]))
+        words = ["%s: %s" % (daemon["path"], ".".join(one["leaf"])) for one in done]
+        self._add(done, words, lambda: self._put(daemon, data, like))
+
+    def _put(self, daemon, data, like):
+        if files.read(daemon["path"]) != daemon["data"]:
+            raise Refused("%s was changed by somebody else while we were at it; run again" % daemon["path"])
+        in_force = running.known(self.facts)
+        if in_force is not None:
+            running.note(self.state, self.facts["process"], in_force)
+        states.save(self.state)
+        if data is None:
+            files.remove(daemon["path"])
+        elif data != daemon["data"]:
+            files.replace(daemon["path"], data, like)
+
+    def _plan_permissions(self, one):
+        present = files.describe(one["target"])
+        now = {key: present[key] for key in ("uid", "gid", "mode")} if present else None
+        if now not in (None, one["ours"], one["original"]):
+            self.conflicts.append("%s: is now %s; it was %s, and we had set %s" % (
+                one["target"], permissions.worded(now), permissions.worded(one["original"]),
+                permissions.worded(one["ours"])))
+            return
+        if now == one["ours"]:
+            self.diffs.append({"before": permissions.worded(now) + "\n", "after": permissions.worded(one["original"]) + "\n",
+                               "before_header": one["target"], "after_header": one["target"]})
+        self._add([one], ["%s: owner and mode" % one["target"]], lambda: self._give_back(one, now))
+
+    def _give_back(self, one, now):
+        if now == one["ours"]:
+            os.chown(one["target"], one["original"]["uid"], one["original"]["gid"])
+            os.chmod(one["target"], one["original"]["mode"])
+
+    def _plan_line(self, one):
+        line = one["ours"]["value"]
+        root = next((path for path in self.facts["data_roots"] if "/%s." % line.split(":")[1] in path), "")
+        if root:
+            self.left.append("%s: the line %s stays while %s exists" % (one["target"], line, root))
+            return
+        if self._in_use():
+            self.left.append("%s: the line %s stays while daemon.json has userns-remap" % (one["target"], line))
+            return
+        self._add([one], ["%s: %s" % (one["target"], line)], lambda: remove_line(one["target"], line))
+
+    def _plan_user(self, one):
+        name = one["ours"]["value"]
+        if self._in_use() or any("stays" in text and name in text for text in self.left):
+            self.left.append("the user %s stays while its range does" % name)
+            return
+        self._add([one], ["the user %s" % name], lambda: remove_user(name))
+
+    def _in_use(self):
+        """Whether userns-remap is, or stays, set."""
+        stays = any(text.startswith("userns-remap stays") for text in self.left)
+        ours = any(one["leaf"] == ("userns-remap",) for one in self.targets)
+        return stays or (not ours and "userns-remap" in self.facts["daemon_json"]["options"])
+
+    def _plan_directory(self, one):
+        self._add([one], ["the directory %s" % one["target"]], lambda: remove_directory(one["target"]))
+
+    def _plan_one_way(self, one):
+        self.left.append("%s: %s" % (one["target"], ONE_WAY.get(one["kind"], "%s is not taken back" % one["kind"])))
+
+
+def remove_line(path, line):
+    """Remove exactly one line from a line file; others stay as they are, in their order."""
+    data, described = files.read(path), files.describe(path)
+    lines = (data or b"").splitlines(keepends=True)
+    kept = [one for one in lines if one.rstrip(b"\r\n") != line.encode("utf-8")]
+    if kept != lines:
+        files.replace(path, b"".join(kept), {key: described[key] for key in ("uid", "gid", "mode")})
+
+
+def remove_user(name):
+    """Remove a user and its group. Refused with the tool's words."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return
+    done = subprocess.run(["userdel", name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
+                          env={"PATH": hardhost_facts.PATH})
+    if done.returncode:
+        raise Refused("userdel %s: %s" % (name, done.stdout.decode("utf-8", "replace").strip()))
+
+
+def remove_directory(path):
+    """Remove a directory that we made, if nobody put anything into it."""
+    if os.path.isdir(path) and not os.listdir(path):
+        os.rmdir(path)
+
+
+def apply(parameters, check_mode):
+    """The module's result. Refused where nothing may be taken back."""
+    facts = hardhost_facts.collect()
+    if facts["state_error"]:
+        raise Refused(facts["state_error"])
+    work = Work(facts, parameters)
+    work.plan()
+    result = {"changed": bool(work.steps), "undone": work.undone, "left": work.left, "diff": work.diffs}
+    if work.steps and not check_mode:
+        with states.locked():
+            work.state = states.load()
+            if work.state["changes"] != facts["state"]["changes"]:
+                raise Refused("the state was changed by another run while we were at it; run again")
+            states.claim(work.state, parameters["run"], parameters["holder"])
+            states.save(work.state)
+            work.do()
+    return result
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "scope": {"type": "str", "required": True, "choices": ["removed", "all", "run", "controls"]},
+            "controls": {"type": "list", "elements": "str", "default": []},
+            "decisions": {"type": "dict", "default": {}},
+            "inputs": {"type": "dict", "default": {}},
+            "conflicts": {"type": "str", "default": "stop", "choices": ["stop", "leave"]},
+            "run": {"type": "str", "required": True},
+            "holder": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = apply(module.params, module.check_mode)
+    except (Refused, states.StateError, OptionsError) as error:
+        module.fail_json(msg=str(error))
+    for text in result["left"]:
+        module.warn(text)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Containers and networks for probes, on the host: made of the image the project brings, and gone afterwards.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import urllib.parse
+
+from ansible.module_utils import hardhost_docker as docker
+
+LABEL = "hardhost.probe"  # its value is the time of making, in seconds since the epoch
+ABANDONED = 600  # seconds after which what carries the label belongs to no running probe
+WAIT = 20
+
+
+class Interrupted(BaseException):
+    """A signal asked to end; what was made is removed first."""
+
+
+class Laboratory:
+    """`with Laboratory(image bytes) as laboratory:` removes on leaving whatever was made in it."""
+
+    def __init__(self, image):
+        self._tar = image
+        self._made = []  # API paths, removed in reverse order
+        self._name = "hardhost-probe-%s" % os.urandom(4).hex()
+        self._labels = {LABEL: "%d" % time.time()}
+
+    def __enter__(self):
+        for number in (signal.SIGALRM, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, _interrupt)
+        _sweep()
+        try:
+            self._import()
+        except BaseException:
+            self._clean()
+            raise
+        return self
+
+    def __exit__(self, *_unused):
+        self._clean()
+
+    def _import(self):
+        query = [("fromSrc", "-"), ("repo", self._name), ("tag", "probe"), ("changes", 'ENTRYPOINT ["/probe"]')]
+        query += [("changes", "LABEL %s=%s" % one) for one in self._labels.items()]
+        self._made.append("/images/%s:probe?force=1" % self._name)
+        answer = docker.request("POST", "/images/create?" + urllib.parse.urlencode(query), self._tar, "application/x-tar")
+        if "error" in str(answer):
+            raise docker.ApiError("the probe image could not be imported: %s" % answer)
+
+    def create(self, command, host=None, **config):
+        """A container that is not started; without a network, and with logs that can be read, unless told otherwise."""
+        settings = {"NetworkMode": "none", "LogConfig": {"Type": "json-file"}}
+        settings.update(host or {})
+        body = {"Image": self._name + ":probe", "Cmd": command, "Tty": True, "Labels": self._labels,
+                "HostConfig": {key: value for key, value in settings.items() if value is not None}}
+        body.update(config)
+        name = "%s-%d" % (self._name, len(self._made))
+        identifier = docker.request("POST", "/containers/create?name=" + name, body)["Id"]
+        self._made.append("/containers/%s?force=1&v=1" % identifier)
+        return identifier
+
+    def start(self, command, host=None, **config):
+        """A running container."""
+        identifier = self.create(command, host, **config)
+        docker.request("POST", "/containers/%s/start" % identifier)
+        return identifier
+
+    def run(self, command, host=None, **config):
+        """`(exit code, output)` of a container that ended by itself."""
+        identifier = self.start(command, host, **config)
+        code = docker.request("POST", "/containers/%s/wait" % identifier, timeout=WAIT)["StatusCode"]
+        return code, self.output(identifier)
+
+    def output(self, identifier):
+        """What a container has printed."""
+        text = docker.get("/containers/%s/logs?stdout=1&stderr=1" % identifier)
+        return str(text).replace("\r\n", "\n")
+
+    def wait_for(self, identifier, text):
+        """Wait until a container has printed something; ApiError where it does not."""
+        deadline = time.monotonic() + 10
+        while text not in self.output(identifier):
+            if time.monotonic() > deadline:
+                raise docker.ApiError("the probe has not said %r but %r" % (text, self.output(identifier)))
+            time.sleep(0.05)
+
+    def inspect(self, identifier):
+        return docker.get("/containers/%s/json" % identifier)
+
+    def network(self, options):
+        """The name of a new bridge network."""
+        name = "%s-net%d" % (self._name, len(self._made))
+        body = {"Name": name, "Driver": "bridge", "Options": options, "Labels": self._labels, "CheckDuplicate": True}
+        docker.request("POST", "/networks/create", body)
+        self._made.append("/networks/%s" % name)
+        return name
+
+    def _clean(self):
+        signal.alarm(0)
+        failures = []
+        for path in reversed(self._made):
+            try:
+                docker.request("DELETE", path, timeout=WAIT)
+            except docker.ApiError as error:
+                if error.status != 404:
+                    failures.append("%s: %s" % (path.partition("?")[0], error))
+        self._made = []
+        if failures:
+            raise docker.ApiError("probes were left behind, remove them by hand: " + "; ".join(failures))
+
+
+def _interrupt(number, _frame):
+    raise Interrupted("ended by signal %d" % number)
+
+
+def _sweep():
+    """Remove what an earlier probe left behind whose host or connection died in the middle."""
+    query = urllib.parse.urlencode({"all": 1, "filters": json.dumps({"label": [LABEL]})})
+    for path, found in (("/containers/%s?force=1&v=1", docker.get("/containers/json?" + query)),
+                        ("/networks/%s", docker.get("/networks?" + query)),
+                        ("/images/%s?force=1", docker.get("/images/json?" + query))):
+        for one in found:
+            made = (one.get("Labels") or {}).get(LABEL, "")
+            if made.isdigit() and int(made) < time.time() - ABANDONED:
+                docker.request("DELETE", path % one["Id"])

@@ -1,0 +1,190 @@
+"""Prove controls by effect, on the host: containers try what a control forbids, and the same where it is allowed.
+
+A probe takes the laboratory and the control's settings, and returns what it saw. It raises `NotInForce` where the attempt
+succeeds, and `ProvesNothing` where its positive control fails: then the attempt may fail for any reason.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+import base64
+import re
+import socket
+
+from ansible.module_utils import hardhost_docker as docker
+from laboratory import Laboratory
+
+PORT = 7079
+NOBODY = "65534:65534"
+ICC = "com.docker.network.bridge.enable_icc"
+
+
+class NotInForce(Exception):
+    """What the control forbids was possible."""
+
+
+class ProvesNothing(Exception):
+    """What must be possible was not."""
+
+
+def run(wanted):
+    """`{control id: {status, reason}}` for those of `{"image": base64, "controls": {id: settings}}` that have a probe."""
+    chosen = sorted(set(wanted["controls"]) & set(PROBES))
+    if not chosen:
+        return {}
+    try:
+        with Laboratory(base64.b64decode(wanted["image"])) as laboratory:
+            return {name: _attempt(PROBES[name], laboratory, wanted["controls"][name]) for name in chosen}
+    except docker.ApiError as error:
+        return {name: {"status": "fail", "reason": "the probe could not run: %s" % error} for name in chosen}
+
+
+def _attempt(probe, laboratory, settings):
+    try:
+        return {"status": "pass", "reason": probe(laboratory, settings)}
+    except NotInForce as error:
+        return {"status": "fail", "reason": str(error)}
+    except ProvesNothing as error:
+        return {"status": "fail", "reason": "the probe proves nothing: %s" % error}
+    except docker.ApiError as error:
+        return {"status": "fail", "reason": "the probe could not run: %s" % error}
+
+
+def engine_present(laboratory, _settings):
+    code, output = laboratory.run(["exit"])
+    if code != 0:
+        raise NotInForce("a container ended with %d: %s" % (code, output.strip()))
+    return "a container starts and ends"
+
+
+def icc(laboratory, _settings):
+    listener, address = _listener(laboratory, "bridge")
+    if _greeting(address) != "hardhost":
+        raise ProvesNothing("the host itself does not reach a container at %s" % address)
+    network = laboratory.network({ICC: "true"})
+    _unused, neighbour = _listener(laboratory, network)
+    code, output = laboratory.run(["connect", neighbour, str(PORT)], {"NetworkMode": network})
+    if code != 0:
+        raise ProvesNothing("two containers on a network of their own do not reach each other: %s" % output.strip())
+    code, output = laboratory.run(["connect", address, str(PORT)], {"NetworkMode": "bridge"})
+    said = output.strip()
+    if code == 0:
+        raise NotInForce("a container on the default bridge reached another")
+    if code != 1 or not re.match(r"timeout|refused|unreachable", said):
+        raise ProvesNothing("the attempt ended with %d: %s" % (code, said))
+    if "listening" not in laboratory.output(listener) or _greeting(address) != "hardhost":
+        raise ProvesNothing("the other container had stopped listening")
+    return "a container on the default bridge did not reach another (%s); on a network of their own it did" % said
+
+
+def _listener(laboratory, network):
+    identifier = laboratory.start(["listen", str(PORT), "60"], {"NetworkMode": network})
+    laboratory.wait_for(identifier, "listening")
+    networks = laboratory.inspect(identifier)["NetworkSettings"]["Networks"]
+    return identifier, networks[network]["IPAddress"]
+
+
+def _greeting(address):
+    try:
+        with socket.create_connection((address, PORT), timeout=3) as connection:
+            return connection.recv(64).decode("ascii", "replace").strip()
+    except OSError as error:
+        return str(error)
+
+
+def userns_remap(laboratory, _settings):
+    outside = _outside(laboratory, {})
+    if _outside(laboratory, {"UsernsMode": "host"}) != 0:
+        raise ProvesNothing("root of a container in the host's own user namespace does not show as 0")
+    if outside == 0:
+        raise NotInForce("root in a container is root on the host")
+    return "root in a container is %d on the host, and 0 with --userns=host" % outside
+
+
+def _outside(laboratory, host):
+    return int(_found(r"^--- \S*uid_map\n\s*0\s+(\d+)\s", _status(laboratory, host)).group(1))
+
+
+def no_new_privileges(laboratory, _settings):
+    text = _status(laboratory, {}, Entrypoint=["/probe-suid"], User=NOBODY)
+    allowed = _status(laboratory, {"SecurityOpt": ["no-new-privileges=false"]}, Entrypoint=["/probe-suid"], User=NOBODY)
+    if _effective(allowed) != 0:
+        raise ProvesNothing("a setuid program gains nothing even where it is allowed to")
+    if _effective(text) == 0 or _number("NoNewPrivs", text) != 1:
+        raise NotInForce("a setuid program in a container became root")
+    return "a setuid program stayed %d; with no-new-privileges=false it became root" % _effective(text)
+
+
+def default_ulimits(laboratory, settings):
+    wanted = settings["docker_daemon_options"]["default-ulimits"]["nofile"]
+    expected = (wanted["Soft"], wanted["Hard"])
+    other = {"Name": "nofile", "Soft": 64, "Hard": 128}
+    if _limits(laboratory, {"Ulimits": [other]}) != (64, 128):
+        raise ProvesNothing("a container does not get the limits it asks for")
+    found = _limits(laboratory, {})
+    if found != expected:
+        raise NotInForce("a container may open %d:%d files, wanted is %d:%d" % (found + expected))
+    return "a container may open %d files, %d at most" % found
+
+
+def _limits(laboratory, host):
+    found = _found(r"^Max open files\s+(\d+)\s+(\d+)", _status(laboratory, host))
+    return int(found.group(1)), int(found.group(2))
+
+
+def log_rotation(laboratory, settings):
+    wanted = settings["docker_daemon_options"]["log-opts"]
+    if _log_options(laboratory, {"Type": "json-file", "Config": {"max-size": "1k"}}).get("max-size") != "1k":
+        raise ProvesNothing("a container does not get the log options it asks for")
+    found = _log_options(laboratory, None)
+    different = sorted(name for name, value in wanted.items() if found.get(name) != value)
+    if different:
+        raise NotInForce("a new container has " + ", ".join("%s %s" % (name, found.get(name)) for name in different))
+    return "a new container has " + ", ".join("%s %s" % one for one in sorted(wanted.items()))
+
+
+def _log_options(laboratory, config):
+    identifier = laboratory.create(["exit"], {"LogConfig": config})
+    return laboratory.inspect(identifier)["HostConfig"]["LogConfig"]["Config"]
+
+
+def seccomp_default(laboratory, _settings):
+    if _number("Seccomp", _status(laboratory, {"SecurityOpt": ["seccomp=unconfined"]})) != 0:
+        raise ProvesNothing("a container is filtered even where it asks not to be")
+    mode = _number("Seccomp", _status(laboratory, {}))
+    if mode != 2:
+        raise NotInForce("the kernel filters no system calls of a container (Seccomp: %d)" % mode)
+    return "the kernel filters a container's system calls, and not with seccomp=unconfined"
+
+
+def _status(laboratory, host, **config):
+    code, output = laboratory.run(["status"], host, **config)
+    if code != 0:
+        raise ProvesNothing("the probe ended with %d: %s" % (code, output.strip()[-200:]))
+    return output
+
+
+def _effective(text):
+    return int(_found(r"^uid=\d+ euid=(\d+)", text).group(1))
+
+
+def _number(name, text):
+    return int(_found(r"^%s:\s*(\d+)" % name, text).group(1))
+
+
+def _found(pattern, text):
+    found = re.search(pattern, text, re.MULTILINE)
+    if not found:
+        raise ProvesNothing("the probe said nothing that matches %r" % pattern)
+    return found
+
+
+PROBES = {
+    "docker_daemon/default_ulimits": default_ulimits,
+    "docker_daemon/icc": icc,
+    "docker_daemon/log_rotation": log_rotation,
+    "docker_daemon/no_new_privileges": no_new_privileges,
+    "docker_daemon/seccomp_default": seccomp_default,
+    "docker_daemon/userns_remap": userns_remap,
+    "docker_engine/engine_present": engine_present,
+}

@@ -1,0 +1,72 @@
+"""Which TCP ports a process listens on, and whether the Docker API answers a stranger there.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import os
+import ssl
+
+LISTENING = "0A"  # the state of a listening socket in /proc/net/tcp, from the kernel's tcp_states.h
+TIMEOUT = 3
+
+
+def listeners(pid):
+    """`[{address, port, answers}]`; `answers` is "plain" or "tls" where the API serves whoever asks, else ""."""
+    found = []
+    own = _inodes(pid)
+    for name in ("tcp", "tcp6"):
+        for fields in _table("/proc/%d/net/%s" % (pid, name)):
+            if fields[3] == LISTENING and fields[9] in own:
+                address, port = decode(fields[1])
+                found.append({"address": address, "port": port, "answers": _answers(address, port)})
+    return sorted(found, key=lambda one: (one["address"], one["port"]))
+
+
+def _inodes(pid):
+    found = set()
+    folder = "/proc/%d/fd" % pid
+    for name in os.listdir(folder):
+        try:
+            target = os.readlink(os.path.join(folder, name))
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            found.add(target[len("socket:["):-1])
+    return found
+
+
+def _table(path):
+    try:
+        with open(path, encoding="ascii") as stream:
+            return [line.split() for line in stream.readlines()[1:]]
+    except OSError:
+        return []
+
+
+def decode(text):
+    """`0100007F:0947` as the kernel writes it (32-bit words in host order) to an address and a port."""
+    digits, _colon, port = text.partition(":")
+    words = [bytes.fromhex(digits[at:at + 8])[::-1] for at in range(0, len(digits), 8)]
+    return str(ipaddress.ip_address(b"".join(words))), int(port, 16)
+
+
+def _answers(address, port):
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+    if _pings(http.client.HTTPConnection(target, port, timeout=TIMEOUT)):
+        return "plain"
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return "tls" if _pings(http.client.HTTPSConnection(target, port, timeout=TIMEOUT, context=context)) else ""
+
+
+def _pings(connection):
+    try:
+        connection.request("GET", "/_ping")
+        return connection.getresponse().getheader("Api-Version") is not None
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,109 @@
+"""Run a script of onhost/ on a host over testinfra, as root, and bring back its JSON answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+ON_HOST = Path(__file__).parent / "onhost"
+SHARED = Path("roles/preflight/module_utils")
+SECONDS = 120  # for one script; each of its waits has a bound of its own below this
+
+# Runs on the host: takes modules as text, so that nothing has to be copied there and cleaned up again.
+RECEIVER = """
+import base64, importlib, json, signal, sys, zlib
+from importlib.machinery import ModuleSpec
+sent = json.loads(zlib.decompress(base64.b64decode(sys.argv[1])))
+signal.alarm(sent["seconds"])
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        return ModuleSpec(name, self, is_package=not sent["modules"][name]) if name in sent["modules"] else None
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        exec(compile(sent["modules"][module.__name__], module.__name__ + ".py", "exec"), module.__dict__)
+sys.meta_path.insert(0, Finder())
+print("hardhost:" + json.dumps(getattr(importlib.import_module(sent["module"]), sent["function"])(sent["argument"])))
+"""
+
+# A host in the inventory may have become: true or not, a root login or not, and no python3 in its PATH.
+SHELL = """
+python=$(command -v python3 || echo /usr/libexec/platform-python)
+if [ "$(id -u)" = 0 ]; then exec "$python" -c {receiver} {sent}; fi
+exec sudo -n "$python" -c {receiver} {sent}
+"""
+
+
+class RemoteError(Exception):
+    """The script did not answer; the text is for the operator."""
+
+
+def modules(project: Path) -> dict[str, str]:
+    """What a script on the host can import: its siblings, and what the modules of the project share."""
+    found = {path.stem: path.read_text("utf-8") for path in sorted(ON_HOST.glob("*.py"))}
+    found.update({"ansible": "", "ansible.module_utils": ""})
+    for path in sorted((project / SHARED).glob("hardhost_*.py")):
+        found[f"ansible.module_utils.{path.stem}"] = path.read_text("utf-8")
+    return found
+
+
+def call(connection: Any, project: Path, module: str, function: str, argument: Any) -> Any:
+    """`module.function(argument)` on the host."""
+    message = {
+        "modules": modules(project), "module": module, "function": function, "argument": argument, "seconds": SECONDS,
+    }  # fmt: skip
+    sent = base64.b64encode(zlib.compress(json.dumps(message).encode(), 9)).decode("ascii")
+    receiver = base64.b64encode(RECEIVER.encode()).decode("ascii")
+    command = SHELL.format(receiver=f"'import base64;exec(base64.b64decode(\"{receiver}\"))'", sent=sent)
+    code, output, errors = run(connection, command)
+    answers = [line for line in output.splitlines() if line.startswith("hardhost:")]
+    if code or not answers:
+        raise RemoteError(_explained(code, errors))
+    return json.loads(answers[-1].partition(":")[2])
+
+
+def run(connection: Any, command: str) -> tuple[int, str, str]:
+    """Run a shell command: over ssh itself where testinfra can, else through ansible, which knows every way to connect."""
+    if _needs_ansible(connection):
+        words = base64.b64encode(command.encode()).decode("ascii")
+        found = connection.ansible("shell", f"echo {words} | base64 -d | sh", become=True, check=False)
+        return found.get("rc", 1), found.get("stdout", ""), found.get("stderr", "") or found.get("msg", "")
+    try:
+        done = connection.run("sh -c %s", command)
+    except RuntimeError as error:
+        raise RemoteError(_connection_failure(error)) from error
+    return done.rc, done.stdout, done.stderr
+
+
+def _needs_ansible(connection: Any) -> bool:
+    """Whether the inventory asks for what testinfra's own ssh cannot do, such as a password for sudo."""
+    backend = connection.backend
+    if backend.get_connection_type() != "ansible":
+        return False
+    variables = backend.get_variables()
+    asked = ("ansible_become_password", "ansible_become_pass", "ansible_password", "ansible_ssh_pass")
+    if backend.force_ansible or any(variables.get(name) for name in asked):
+        return True
+    return backend.ansible_runner.get_host(backend.host) is None
+
+
+def _connection_failure(error: RuntimeError) -> str:
+    result = error.args[0] if error.args else error
+    text = getattr(result, "stderr", None) or str(error)
+    return f"cannot be reached: {_last_line(text)}"
+
+
+def _explained(code: int, errors: str) -> str:
+    if code in (142, -14):
+        return f"did not answer within {SECONDS} seconds"
+    if "sudo:" in errors:
+        return f"cannot become root: {_last_line(errors)}"
+    return f"could not be read (exit code {code}): {_last_line(errors)}"
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"

@@ -1,0 +1,120 @@
+"""Base images of the disposable hosts, built from distribution packages, cached by recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.hosts.local import HostsUnavailableError, cache_directory, locked, run
+
+PACKAGES = (
+    *("systemd-sysv", "dbus", "openssh-server", "python3", "docker.io", "iptables", "iproute2"),
+    *("procps", "adduser", "busybox-static", "conntrack", "ca-certificates"),
+)
+
+# Nothing may change a host behind a scenario's back, and there is no console to log in on.
+MASKED_UNITS = (
+    *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer"),
+    *("e2scrub_all.timer", "console-getty.service", "getty.target", "systemd-logind.service"),
+    *("systemd-udevd.service", "systemd-modules-load.service"),
+)
+
+# Every host brings its own host key and machine id, and its engine starts without a past.
+FORGOTTEN = ("etc/ssh/ssh_host_*", "etc/docker/key.json")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a base image is made of; its digest is the image's tag."""
+
+    os: str
+    suite: str
+    packages: tuple[str, ...]
+    masked: tuple[str, ...] = MASKED_UNITS
+    version: int = 1
+
+    @property
+    def digest(self) -> str:
+        return digest(json.dumps(asdict(self), sort_keys=True))
+
+    @property
+    def image(self) -> str:
+        return f"hardhost-test/{self.os}:{self.digest}"
+
+
+RECIPES = {
+    "debian12": Recipe("debian12", "bookworm", PACKAGES),
+    "debian13": Recipe("debian13", "trixie", (*PACKAGES, "docker-cli")),
+}
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def ensure(os_name: str) -> str:
+    """Return the name of an image for this operating system that the engine has."""
+    recipe = RECIPES[os_name]
+    public = os.environ.get(f"HARDHOST_BASE_IMAGE_{os_name.upper()}")
+    with locked(f"image-{os_name}"):
+        if public:
+            return from_public_image(recipe, public)
+        if not present(recipe.image):
+            import_root(recipe, root_archive(recipe))
+        return recipe.image
+
+
+def present(image: str) -> bool:
+    return run(["docker", "image", "inspect", image], check=False).returncode == 0
+
+
+def root_archive(recipe: Recipe) -> Path:
+    archive = cache_directory() / f"{recipe.os}-{recipe.digest}.tar"
+    if not archive.exists():
+        build_root(recipe, archive)
+    return archive
+
+
+def build_root(recipe: Recipe, archive: Path) -> None:
+    if not shutil.which("mmdebstrap"):
+        raise HostsUnavailableError("mmdebstrap is not installed: no base image can be built")
+    partial = archive.with_suffix(".partial.tar")
+    command = [
+        *("mmdebstrap", "--quiet", "--variant=minbase"),
+        f"--include={','.join(recipe.packages)}",
+        f'--customize-hook=cd "$1" && {clean_up(recipe)}',
+        *(recipe.suite, str(partial)),
+    ]
+    mirror = os.environ.get("HARDHOST_MIRROR")
+    run([*command, mirror] if mirror else command, timeout=1200)
+    partial.rename(archive)
+
+
+def clean_up(recipe: Recipe) -> str:
+    """Shell for the root directory of a new root: the same for both ways to build one."""
+    masks = [f"ln -sf /dev/null etc/systemd/system/{unit}" for unit in recipe.masked]
+    return " && ".join([f"rm -rf {' '.join(FORGOTTEN)}", ": > etc/machine-id", *masks])
+
+
+def import_root(recipe: Recipe, archive: Path) -> None:
+    change = 'CMD ["/sbin/init"]'
+    run(["docker", "import", "--change", change, str(archive), recipe.image], timeout=600)
+
+
+def from_public_image(recipe: Recipe, base: str) -> str:
+    """Build the same host on a public base image, where a registry can be reached."""
+    install = "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends"
+    text = (
+        f"FROM {base}\n"
+        f"RUN apt-get update && {install} {' '.join(recipe.packages)}"
+        f" && rm -rf /var/lib/apt/lists/* && cd / && {clean_up(recipe)}\n"
+        'CMD ["/sbin/init"]\n'
+    )
+    image = f"hardhost-test/{recipe.os}:{digest(text)}"
+    if not present(image):
+        run(["docker", "build", "-t", image, "-"], stdin=text.encode(), timeout=1800)
+    return image

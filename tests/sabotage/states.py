@@ -1,0 +1,105 @@
+"""Load the sabotage states, and word each as a shell script for the host."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+DIRECTORY = Path(__file__).parent
+
+PATCH = """
+import json, pathlib, sys
+def merged(value, patch):
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(value) if isinstance(value, dict) else {}
+    for name, part in patch.items():
+        result[name] = merged(result.get(name), part)
+        if part is None:
+            del result[name]
+    return result
+path = pathlib.Path("/etc/docker/daemon.json")
+old = json.loads(path.read_text() or "{}") if path.exists() else {}
+path.write_text(json.dumps(merged(old, json.loads(sys.argv[1])), indent=2) + "\\n")
+"""
+ANSWERS = """for attempt in $(seq 120); do
+  if docker version >/dev/null 2>&1; then exit 0; fi
+  sleep 0.5
+done
+echo "the engine does not answer" >&2
+exit 1"""
+THEN = {
+    "none": [],
+    "reload": ["systemctl reload docker.service", "sleep 1"],
+    "restart": ["systemctl reset-failed docker.service docker.socket", "systemctl restart docker.service"],
+}
+
+Lines = Annotated[list[str], Field(min_length=1)]
+
+
+class State(BaseModel):
+    """One state of a host, and how it comes about and goes away."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    control: str
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    why: str
+    daemon_json: dict[str, Any] | None = None
+    commands: list[str] = []
+    then: Literal["none", "reload", "restart"] = "none"
+    expect: Literal["fail", "pending"] = "fail"
+    fails: list[str] = []
+    probe: bool = False
+    mend: Literal["converge"] | Lines = "converge"
+    cleanup: list[str] = []
+
+    @model_validator(mode="after")
+    def does_something(self) -> State:
+        if not self.daemon_json and not self.commands:
+            raise ValueError(f"{self.control}, state {self.name}: neither daemon_json nor commands")
+        return self
+
+    def concerns(self, control: str) -> bool:
+        """Whether this state takes a control out of force."""
+        return any(fnmatch.fnmatchcase(control, pattern) for pattern in self.fails or [self.control])
+
+    def script(self) -> str:
+        """Brings the host into the state."""
+        patch = [] if self.daemon_json is None else [f"python3 -c {shlex.quote(PATCH)} {shlex.quote(json.dumps(self.daemon_json))}"]
+        return _script([*patch, *self.commands, *THEN[self.then]], waits=self.then != "none")
+
+    def mend_script(self) -> str | None:
+        """Mends the host; None where a converge does."""
+        return None if self.mend == "converge" else _script(self.mend, waits=True)
+
+    def cleanup_script(self) -> str | None:
+        return _script(self.cleanup, waits=True) if self.cleanup else None
+
+
+def _script(lines: list[str], *, waits: bool) -> str:
+    return "\n".join(["set -eu", *lines, *([ANSWERS] if waits else [])]) + "\n"
+
+
+def controls(directory: Path = DIRECTORY) -> list[str]:
+    """The ids of all controls that have states."""
+    return sorted(f"{path.parent.name}/{path.stem}" for path in directory.glob("*/*.yml"))
+
+
+def load(control: str, directory: Path = DIRECTORY) -> list[State]:
+    """The states of one control."""
+    path = directory / f"{control}.yml"
+    found = yaml.safe_load(path.read_text("utf-8"))
+    if not isinstance(found, list) or not found:
+        raise ValueError(f"{path}: a list of at least one state is expected")
+    states = [State(control=control, **one) for one in found]
+    names = [state.name for state in states]
+    if len(set(names)) != len(names):
+        raise ValueError(f"{path}: state names must differ, found {', '.join(names)}")
+    return states

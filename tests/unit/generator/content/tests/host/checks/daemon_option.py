@@ -1,0 +1,1 @@
+"""The check daemon_option."""
