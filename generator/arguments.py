@@ -39,9 +39,9 @@ def read_options(role: Path, problems: Problems) -> dict[str, Option]:
     path = role / "meta" / "argument_specs.yml"
     if not path.exists():
         return {}
-    document = yamlfile.settle(yamlfile.read(path), lambda _: "any")
+    document = yamlfile.read(path)
     at: Location = ()
-    data: Any = document.data
+    data: Any = document.settled(lambda _: "any")
     for key in ("argument_specs", "main"):
         at, data = (*at, key), data.get(key) if isinstance(data, dict) else None
     if not isinstance(data, dict):
@@ -55,13 +55,13 @@ def read_defaults(role: Path) -> dict[str, Any]:
     path = role / "defaults" / "main.yml"
     if not path.exists():
         return {}
-    data = yamlfile.settle(yamlfile.read(path), lambda _: "any").data
+    data = yamlfile.read(path).settled(lambda _: "any")
     return data if isinstance(data, dict) else {}
 
 
 def is_settings(option: Option) -> bool:
-    """A free map is filled by controls; a map that operators fill says which keys it has."""
-    return option.type == "dict" and not option.options
+    """A map without a default is filled by the settings of controls; an input has a default."""
+    return option.type == "dict" and not option.has_default and not option.options
 
 
 def inputs_of(role: str, options: Mapping[str, Option], defaults: Mapping[str, Any]) -> list[Input]:
@@ -166,5 +166,6 @@ def _option(document: Document, at: Location, data: Any, problems: Problems) -> 
         elements=data.get("elements"),
         options=_options(document, (*at, "options"), nested, problems) if nested else None,
         required=data.get("required") is True,
+        has_default="default" in data,
         description=" ".join(description) if isinstance(description, list) else str(description),
     )

@@ -19,20 +19,13 @@ def load_environments(
     path: Path, catalog: Catalog, profiles: Mapping[str, Profile]
 ) -> dict[str, Environment]:
     """Every environment by name; raises InvalidContent with all problems of the file."""
-
-    def expected(location: Location) -> str:
-        return input_type(catalog, location[2:]) if location[1:2] == ("inputs",) else "text"
-
-    document = yamlfile.settle(yamlfile.read(path), expected)
+    document = yamlfile.read(path)
     if not isinstance(document.data, dict) or not document.data:
         raise InvalidContent([document.problem((), "must be a map of environments, at least one")])
     problems = Problems()
-    environments = {}
-    for name in document.data:
-        with problems.collecting():
-            environments[name] = _environment(name, document, catalog, profiles, problems)
+    found = [_environment(name, document, catalog, profiles, problems) for name in document.data]
     problems.raise_if_any()
-    return dict(sorted(environments.items()))
+    return {one.name: one for one in sorted(filter(None, found))}
 
 
 def _environment(
@@ -41,7 +34,10 @@ def _environment(
     catalog: Catalog,
     profiles: Mapping[str, Profile],
     problems: Problems,
-) -> Environment:
+) -> Environment | None:
+    def expected(location: Location) -> str:
+        return input_type(catalog, location[2:]) if location[1:2] == ("inputs",) else "text"
+
     def origin(*at: str) -> Origin:
         path = document.path
         return Origin(path.name, path, document.line((name, *at)))
@@ -49,7 +45,9 @@ def _environment(
     if not re.match(NAME, name):
         text = f"'{name}' is not the name of an environment; {NAME_RULE}"
         problems.note(document.problem((name,), text))
-    file = parse(EnvironmentFile, document, (name,))
+    file = parse(EnvironmentFile, document, expected, problems, (name,))
+    if file is None:
+        return None
     if file.profile not in profiles:
         text = f"unknown profile '{file.profile}'{one_of(file.profile, profiles)}"
         problems.note(document.problem((name, "profile"), text))

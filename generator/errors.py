@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+_MOST_NAMES = 24  # a message does not list more
+
 
 class Problem(NamedTuple):
     """One thing that is wrong in one place. Problems sort by file, then by line."""
@@ -101,9 +103,15 @@ def shown(path: Path | str) -> str:
 def one_of(wanted: object, accepted: Iterable[object]) -> str:
     """The end of a message: the nearest match where there is one, else what is accepted."""
     names = sorted(str(name) for name in accepted)
-    near = difflib.get_close_matches(str(wanted), names, n=1, cutoff=0.6)
-    if near:
-        return f" (did you mean '{near[0]}'?)"
-    if not names:
-        return ""
-    return f"; accepted: {', '.join(names)}" if len(names) <= 24 else ""
+    near = max(names, key=lambda name: _likeness(str(wanted), name), default=None)
+    if near is not None and _likeness(str(wanted), near) >= 0.6:
+        return f" (did you mean '{near}'?)"
+    return f"; accepted: {', '.join(names)}" if 0 < len(names) <= _MOST_NAMES else ""
+
+
+def _likeness(one: str, other: str) -> float:
+    """How alike two names are; of ids, the parts that are least alike count."""
+    parts = [one.split("/"), other.split("/")]
+    if len(parts[0]) != len(parts[1]):
+        parts = [[one], [other]]
+    return min(difflib.SequenceMatcher(None, *pair).ratio() for pair in zip(*parts, strict=True))

@@ -28,7 +28,16 @@ MECHANISM_CHECKS = {
 }
 
 # Role variables that the playbooks fill or that only the inventory sets: never a profile's inputs.
-NOT_INPUTS = frozenset({"undo_scope", "undo_controls", "hardhost_exceptions", "hardhost_apply"})
+NOT_INPUTS = frozenset(
+    {
+        "preflight_scope",
+        "preflight_scope_controls",
+        "undo_scope",
+        "undo_controls",
+        "hardhost_apply",
+        "hardhost_exceptions",
+    }
+)
 
 
 def play_order(roles: frozenset[str]) -> tuple[str, ...]:

@@ -11,14 +11,18 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PlainSerializer,
     StringConstraints,
+    Tag,
     WithJsonSchema,
 )
 
 SCHEMA = 1
 NAME = r"^[a-z][a-z0-9_]*$"
+GATE = r"^(>=|<=|==|>|<)\d+(\.\d+)*(,(>=|<=|==|>|<)\d+(\.\d+)*)*$"
+REFERENCE = r"^[0-9]+(\.[0-9]+)*$"
 NAME_RULE = "a name is lower-case letters, digits and underscores"
 
 Severity = Literal["low", "medium", "high", "critical"]
@@ -47,14 +51,15 @@ def _as_date(value: object) -> object:
     return value
 
 
-Name = Annotated[str, StringConstraints(pattern=NAME)]
-ControlId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*/[a-z][a-z0-9_]*$")]
-Text = Annotated[str, StringConstraints(min_length=1)]
-Gate = Annotated[
-    str,
-    StringConstraints(pattern=r"^(>=|<=|==|>|<)\d+(\.\d+)*(,(>=|<=|==|>|<)\d+(\.\d+)*)*$"),
+# The pattern of a name that must be known is for the schema only: "unknown" says more.
+Name = Annotated[str, Field(json_schema_extra={"pattern": NAME})]
+ControlId = Annotated[
+    str, Field(json_schema_extra={"pattern": r"^[a-z][a-z0-9_]*/[a-z][a-z0-9_]*$"})
 ]
-_Reference = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)*$")]
+NewName = Annotated[str, StringConstraints(pattern=NAME)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Gate = Annotated[str, StringConstraints(pattern=GATE)]
+_Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
 References = Annotated[
     tuple[_Reference, ...],
     BeforeValidator(_one_or_many),
@@ -62,8 +67,8 @@ References = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$"},
-                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                {"type": "string", "pattern": REFERENCE},
+                {"type": "array", "items": {"type": "string", "pattern": REFERENCE}, "minItems": 1},
             ]
         }
     ),
@@ -86,6 +91,12 @@ class Waiver(Frozen):
     reason: Text
     owner: Text
     expires: Day
+
+
+ExceptionEntry = Annotated[
+    Annotated[Waiver, Tag("waiver")] | Annotated[Literal["drop"], Tag("drop")],
+    Discriminator(lambda value: {dict: "waiver", Waiver: "waiver"}.get(type(value), value)),
+]
 
 
 class ControlFile(Frozen):
@@ -113,18 +124,18 @@ class ProfileFile(Frozen):
     title: Text
     description: str = ""
     extends: Name | None = None
-    group: Name | None = None
+    group: NewName | None = None
     controls: dict[Name, Names] = {}
     report: dict[Name, Names] = {}
     inputs: dict[Name, Any] = {}
-    exceptions: dict[ControlId, Waiver | Literal["drop"]] = Field(default={}, alias="except")
+    exceptions: dict[ControlId, ExceptionEntry] = Field(default={}, alias="except")
 
 
 class EnvironmentFile(Frozen):
     """One entry of `environments.yml`."""
 
     profile: Name
-    group: Name | None = None
+    group: NewName | None = None
     inputs: dict[Name, Any] = {}
 
 
@@ -145,6 +156,7 @@ class Option(NamedTuple):
     elements: str | None = None
     options: Mapping[str, Option] | None = None
     required: bool = False
+    has_default: bool = False
     description: str = ""
 
 

@@ -51,7 +51,7 @@ def parse(
     if not isinstance(data, dict):
         problems.note(document.problem(at, "must be a map of keys to values"))
         return None
-    wrong = [location for location in _doubts(document, expected, problems) if location[: len(at)] == at]
+    wrong = _doubts(document, expected, problems, at)
     data = _without(_at(document.settled(expected), at), [one[len(at) :] for one in wrong])
     try:
         return model.model_validate(data)
@@ -61,18 +61,23 @@ def parse(
         location = _place(item["loc"], document, at)
         if not any(one[: len(at) + len(location)] == (*at, *location) for one in wrong):
             problems.note(document.problem((*at, *location), _sentence(model, location, item)))
-    return _what_is_left(model, _without(data, [_place(item["loc"], document, at) for item in found]))
+    return _what_is_left(
+        model, _without(data, [_unusable(item["loc"], document, at) for item in found])
+    )
 
 
 def _doubts(
-    document: Document, expected: Callable[[Location], str], problems: Problems
+    document: Document, expected: Callable[[Location], str], problems: Problems, at: Location
 ) -> list[Location]:
     """Notes the unquoted scalars that are not what their place expects, and says where they are."""
     wrong = []
     for location, scalar in document.doubtful.items():
-        if expected(location) not in (scalar.type, "any"):
+        if location[: len(at)] != at:
+            continue
+        wanted = expected(location)
+        if wanted not in (scalar.type, "any"):
             wrong.append(location)
-            problems.note(document.problem(location, scalar.message(location)))
+            problems.note(document.problem(location, scalar.message(location, wanted)))
     return wrong
 
 
@@ -92,7 +97,7 @@ def _at(data: Any, location: Location) -> Any:
 
 
 def _without(data: Any, locations: Iterable[Location]) -> Any:
-    """A copy without these places; a list with a bad item goes as a whole, so that lines stay right."""
+    """A copy without these places; a list with a bad item goes whole, so that lines stay right."""
     tree: dict[Any, list[Location]] = {}
     for location in locations:
         if location:
@@ -113,8 +118,6 @@ def _place(location: Location, document: Document, at: Location) -> Location:
     """pydantic adds the branch of a union, '[key]' or the 0 of a lone item; the file knows none."""
     if location[:1] == ("except",) and len(location) > 2:
         location = (*location[:2], *location[3:])
-        if len(location) == 3:  # an exception is good or bad as a whole
-            return location
     if location[-1] == "[key]" or (
         isinstance(location[-1], int) and (*at, *location) not in document.lines
     ):
@@ -122,24 +125,39 @@ def _place(location: Location, document: Document, at: Location) -> Location:
     return location
 
 
+def _unusable(location: Location, document: Document, at: Location) -> Location:
+    """What must be left out for a problem; an exception is good or bad as a whole."""
+    place = _place(location, document, at)
+    return place[:2] if place[0] == "except" else place
+
+
 def _sentence(model: type[BaseModel], location: Location, item: Any) -> str:
     kind, context, value = item["type"], item.get("ctx", {}), item["input"]
     name = ".".join(map(str, location))
-    if kind == "missing":
-        return f"key '{name}' is missing"
-    if kind == "extra_forbidden":
-        return f"unknown key '{name}'{one_of(location[-1], _keys(model, location))}"
-    if kind == "literal_error":
-        accepted = [word.strip("' ") for word in context["expected"].replace(" or ", ",").split(",")]
-        subject = f"unknown key '{name}'" if item["loc"][-1] == "[key]" else f"'{name}' is {value!r}"
-        return subject + one_of(value, accepted)
-    if kind == "string_pattern_mismatch":
-        return f"'{name}' is {value!r}; {_PATTERNS[context['pattern']]}"
-    if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
-        return f"'{name}' must be text; quote it: \"{value}\""
-    if kind == "union_tag_invalid":
-        return f"'{name}' must be drop, or a map of {', '.join(_EXCEPTION_KEYS)}"
-    return f"'{name}' {_KINDS.get(kind, item['msg'])}"
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    match kind:
+        case "missing":
+            text = f"key '{name}' is missing"
+        case "extra_forbidden":
+            text = f"unknown key '{name}'{one_of(location[-1], _keys(model, location))}"
+        case "literal_error":
+            is_key = item["loc"][-1] == "[key]"
+            text = f"unknown key '{name}'" if is_key else f"'{name}' is {value!r}"
+            text += one_of(value, _words(context["expected"]))
+        case "string_pattern_mismatch":
+            text = f"'{name}' is {value!r}; {_PATTERNS[context['pattern']]}"
+        case "string_type" if number:
+            text = f"'{name}' must be text; quote it: \"{value}\""
+        case "union_tag_invalid":
+            text = f"'{name}' must be drop, or a map of {', '.join(_EXCEPTION_KEYS)}"
+        case _:
+            text = f"'{name}' {_KINDS.get(kind, item['msg'])}"
+    return text
+
+
+def _words(expected: str) -> list[str]:
+    """pydantic's "'low', 'medium' or 'high'" as a list."""
+    return [word.strip("' ") for word in expected.replace(" or ", ",").split(",")]
 
 
 def _keys(model: type[BaseModel], location: Location) -> list[str]:

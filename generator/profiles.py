@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,25 +41,30 @@ class _Page(NamedTuple):
         return Origin(f"profiles/{path.name}", path, self.document.line(at))
 
 
-def load_profiles(directories: Iterable[Path], catalog: Catalog) -> dict[str, Profile]:
-    """Every profile by name; raises InvalidContent with the problems of all files."""
-    problems = Problems()
+def load_profiles(
+    directories: Iterable[Path], catalog: Catalog, problems: Problems
+) -> dict[str, Profile]:
+    """Every profile by name; what cannot be used is noted and left out."""
     pages: dict[str, _Page] = {}
+    broken: set[str] = set()
     for path in _profile_files(directories, problems):
         if path.stem in pages:
             other = shown(pages[path.stem].document.path)
             problems.add(path, 0, f"profile '{path.stem}' exists already in {other}; rename one")
             continue
+        page = None
         with problems.collecting():
-            pages[path.stem] = _load_page(path, catalog, problems)
-    problems.raise_if_any()
+            page = _load_page(path, catalog, problems)
+        if page is not None:
+            pages[path.stem] = page
+        else:
+            broken.add(path.stem)
+    sound = {
+        name: page for name, page in pages.items() if _has_lineage(page, pages, broken, problems)
+    }
     profiles: dict[str, Profile] = {}
-    for page in pages.values():
-        _check_lineage(page, pages, problems)
-    problems.raise_if_any()
-    for name in pages:
-        _inherit(name, pages, profiles, problems)
-    problems.raise_if_any()
+    for name in sound:
+        _inherit(name, sound, profiles, catalog, problems)
     return dict(sorted(profiles.items()))
 
 
@@ -74,8 +79,9 @@ def check_inputs(
     for name, value in inputs.items():
         known = catalog.inputs.get(name)
         if known is None:
-            text = f"unknown input '{name}'{one_of(name, catalog.inputs)}"
-            problems.note(document.problem((*at, name), text))
+            if not catalog.may_have_input(name):
+                text = f"unknown input '{name}'{one_of(name, catalog.inputs)}"
+                problems.note(document.problem((*at, name), text))
         else:
             problems.extend(value_problems(document, (*at, name), known.option, value))
 
@@ -94,9 +100,6 @@ def check_group(document: Document, at: Location, group: str | None, problems: P
 def _profile_files(directories: Iterable[Path], problems: Problems) -> list[Path]:
     found = []
     for directory in directories:
-        if not directory.is_dir():
-            problems.add(directory, 0, "not a directory; --profiles takes a directory of profiles")
-            continue
         for path in sorted(directory.iterdir()):
             if path.suffix not in (".yml", ".yaml") or path.name.startswith("."):
                 continue
@@ -107,20 +110,25 @@ def _profile_files(directories: Iterable[Path], problems: Problems) -> list[Path
     return found
 
 
-def _load_page(path: Path, catalog: Catalog, problems: Problems) -> _Page:
+def _load_page(path: Path, catalog: Catalog, problems: Problems) -> _Page | None:
     def expected(location: Location) -> str:
         if location[0] == "except" and location[-1] == "expires":
             return "date"
         return input_type(catalog, location[1:]) if location[0] == "inputs" else "text"
 
-    document = yamlfile.settle(yamlfile.read(path), expected)
-    page = _Page(path.stem, parse(ProfileFile, document), document)
+    document = yamlfile.read(path)
+    file = parse(ProfileFile, document, expected, problems)
+    if file is None:
+        return None
+    page = _Page(path.stem, file, document)
     for key, roles in (("controls", page.file.controls), ("report", page.file.report)):
         for role, names in roles.items():
             _check_controls(document, (key, role), names, catalog, problems)
     check_inputs(document, ("inputs",), page.file.inputs, catalog, problems)
     check_group(document, ("group",), page.file.group or page.name, problems)
-    for identity in page.file.exceptions.keys() - catalog.controls.keys():
+    for identity in page.file.exceptions:
+        if catalog.has_control(identity):
+            continue
         text = f"unknown control '{identity}'{one_of(identity, catalog.controls)}"
         problems.note(document.problem(("except", identity), text))
     for identity in _ids(page.file.controls) & _ids(page.file.report):
@@ -140,7 +148,7 @@ def _check_controls(
     seen: set[str] = set()
     for number, name in enumerate(names):
         identity = f"{role}/{name}"
-        if identity not in catalog.controls:
+        if not catalog.has_control(identity):
             near = one_of(identity, (control.id for control in catalog.roles[role].controls))
             text = f"unknown control '{identity}'{near}"
             problems.note(document.problem((*at, number), text))
@@ -154,31 +162,38 @@ def _ids(chosen: Mapping[str, Iterable[str]]) -> set[str]:
     return {f"{role}/{name}" for role, names in chosen.items() for name in names}
 
 
-def _check_lineage(page: _Page, pages: Mapping[str, _Page], problems: Problems) -> None:
-    """The parent exists, and following parents never comes back here."""
+def _has_lineage(
+    page: _Page, pages: Mapping[str, _Page], broken: Collection[str], problems: Problems
+) -> bool:
+    """Whether following parents ends; notes an unknown parent, and a circle with this page."""
     lineage, parent = [page.name], page.file.extends
     while parent is not None and parent in pages and parent not in lineage:
         lineage.append(parent)
         parent = pages[parent].file.extends
     if parent is None:
-        return
+        return True
+    text = None
     if parent == page.name:
         text = f"'extends' goes in a circle: {' -> '.join([*lineage, parent])}"
-    elif page.file.extends not in pages:
-        text = f"unknown profile '{page.file.extends}'{one_of(page.file.extends, pages)}"
-    else:
-        return
-    problems.note(page.document.problem(("extends",), text))
+    elif parent == page.file.extends and parent not in broken:
+        text = f"unknown profile '{parent}'{one_of(parent, pages)}"
+    if text:
+        problems.note(page.document.problem(("extends",), text))
+    return False
 
 
 def _inherit(
-    name: str, pages: Mapping[str, _Page], done: dict[str, Profile], problems: Problems
+    name: str,
+    pages: Mapping[str, _Page],
+    done: dict[str, Profile],
+    catalog: Catalog,
+    problems: Problems,
 ) -> Profile:
     if name in done:
         return done[name]
     page = pages[name]
     above = page.file.extends
-    parent = _inherit(above, pages, done, problems) if above else None
+    parent = _inherit(above, pages, done, catalog, problems) if above else None
     members = {**(parent.members if parent else {}), **_members(page)}
     waivers = _waivers(page, parent.waivers if parent else {}, members, problems)
     done[name] = Profile(
@@ -187,7 +202,7 @@ def _inherit(
         description=page.file.description,
         group=page.file.group or name,
         lineage=(name, *(parent.lineage if parent else ())),
-        members=dict(sorted(members.items())),
+        members={name: members[name] for name in sorted(members.keys() & catalog.controls.keys())},
         inputs={**(parent.inputs if parent else {}), **_given(page)},
         waivers=waivers,
         origin=page.origin(),

@@ -25,11 +25,7 @@ from generator.settings import Leaf, conflicts, dotted, leaves
 
 
 def resolve(catalog: Catalog, profile: Profile, environment: Environment | None = None) -> Plan:
-    """The plan of a profile; raises InvalidContent where its controls do not fit together."""
-    problems = Problems()
-    _check_requirements(catalog, profile, problems)
-    _check_conflicts(catalog, profile, problems)
-    problems.raise_if_any()
+    """The plan of a profile whose controls `check_profile` found to fit together."""
     roles = frozenset(identity.split("/")[0] for identity in profile.members) | ALWAYS
     given = {**profile.inputs, **(environment.inputs if environment else {})}
     return Plan(
@@ -44,6 +40,12 @@ def resolve(catalog: Catalog, profile: Profile, environment: Environment | None 
             for identity, member in sorted(profile.members.items())
         ),
     )
+
+
+def check_profile(catalog: Catalog, profile: Profile, problems: Problems) -> None:
+    """Note what keeps the controls of a profile from going together."""
+    _check_requirements(catalog, profile, problems)
+    _check_conflicts(catalog, profile, problems)
 
 
 def rendered_roles(plan: Plan) -> frozenset[str]:

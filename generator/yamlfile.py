@@ -41,18 +41,22 @@ class Doubtful:
     type: str  # bool, float, date; number and other are never what a place expects
     value: Any
 
-    def message(self) -> str:
-        if self.type == "bool":
-            word = str(self.value).lower()
-            return f'write {word} for the yes-or-no value, or quote it: "{self.text}"'
-        return f'quote it: "{self.text}"'
+    def message(self, location: Location, expected: str) -> str:
+        found = f"'{'.'.join(map(str, location))}' is the unquoted {self.text}"
+        remedy = f'quote it: "{self.text}"'
+        if expected in ("int", "float"):
+            remedy = "write a plain decimal number"
+        elif self.type == "bool":
+            remedy = f"write {str(self.value).lower()}, or {remedy}"
+        return f"{found}, which YAML reads as {self._reading()}; {remedy}"
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         kinds = {"bool": "", "number": "the number ", "float": "the number ", "date": "the date "}
         if self.type not in kinds:
             return "something else than text"
-        value = str(self.value).lower() if self.type == "bool" else self.value
-        return f"{kinds[self.type]}{value}"
+        return kinds[self.type] + (
+            str(self.value).lower() if self.type == "bool" else str(self.value)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from generator.catalog import Catalog, load_catalog
+from generator.catalog import Catalog, load_catalog, precondition_names
 from generator.content import Content
-from generator.errors import UnknownName, one_of
+from generator.controls import check_controls
+from generator.errors import Problems, UnknownName, one_of
 from generator.model import Profile
 from generator.profiles import load_profiles
+from generator.resolve import check_profile
 
 
 class Library(NamedTuple):
@@ -27,5 +29,17 @@ class Library(NamedTuple):
 
 def load(content: Content) -> Library:
     """Load everything; raises InvalidContent with the problems of all files."""
-    catalog = load_catalog(content)
-    return Library(content, catalog, load_profiles(content.profiles, catalog))
+    problems = Problems()
+    library = load_noting(content, problems)
+    problems.raise_if_any()
+    return library
+
+
+def load_noting(content: Content, problems: Problems) -> Library:
+    """Load what can be loaded, and note what cannot."""
+    catalog, loaded = load_catalog(content, problems)
+    check_controls(loaded, catalog, precondition_names(content.preconditions), problems)
+    profiles = load_profiles(content.profiles, catalog, problems)
+    for profile in profiles.values():
+        check_profile(catalog, profile, problems)
+    return Library(content, catalog, profiles)

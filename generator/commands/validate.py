@@ -6,20 +6,18 @@ from datetime import date
 from pathlib import Path
 
 from generator import console
-from generator.commands.load import load
+from generator.commands.load import load_noting
 from generator.content import Content
 from generator.environments import load_environments
 from generator.errors import Problems
-from generator.resolve import expired, resolve
+from generator.resolve import expired
 
 
 def validate(content: Content, environments: Path | None, today: date) -> int:
     """Raises InvalidContent with all problems; says what was checked where there is none."""
-    library = load(content)
     problems = Problems()
+    library = load_noting(content, problems)
     for profile in library.profiles.values():
-        with problems.collecting():
-            resolve(library.catalog, profile)
         for origin, text in expired(profile, today):
             problems.add(origin.path, origin.line, text)
     count = 0

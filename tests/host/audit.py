@@ -56,7 +56,7 @@ def artifact_problem(artifact: dict[str, Any], plan: dict[str, Any], max_age: fl
 
 
 def load_artifact(project: Path, host: str) -> dict[str, Any] | None:
-    path = project / "artifacts" / f"{host}.json"
+    path = project / "artifacts" / f"{host.replace(chr(47), chr(95))}.json"
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 

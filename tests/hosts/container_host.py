@@ -159,7 +159,7 @@ def wait_ready(host: Host) -> None:
 
 
 def engine_active(host: Host) -> bool:
-    command = "systemctl is-active --quiet ssh docker && docker version >/dev/null 2>&1"
+    command = "systemctl is-active --quiet docker && docker version >/dev/null 2>&1"
     return host.sh(command, check=False, timeout=30).returncode == 0
 
 

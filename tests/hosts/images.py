@@ -27,13 +27,38 @@ MASKED_UNITS = (
 FORGOTTEN = ("etc/ssh/ssh_host_*", "etc/docker/key.json")
 
 
+APT = (
+    "apt-get update && DEBIAN_FRONTEND=noninteractive"
+    " apt-get install -y --no-install-recommends {packages} && rm -rf /var/lib/apt/lists/*"
+)
+# Docker is in no repository of this family's own.
+DNF = (
+    "dnf -y install dnf-plugins-core && dnf config-manager --add-repo"
+    " https://download.docker.com/linux/rhel/docker-ce.repo && dnf -y install {packages}"
+    " && dnf clean all && systemctl enable docker sshd"
+)
+REDHAT_PACKAGES = (
+    *(
+        "systemd",
+        "dbus",
+        "openssh-server",
+        "python3",
+        "docker-ce",
+        "docker-ce-cli",
+        "containerd.io",
+    ),
+    *("iptables", "iproute", "procps-ng", "shadow-utils", "conntrack-tools"),
+)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a base image is made of; its digest is the image's tag."""
 
     os: str
-    suite: str
+    suite: str  # of Debian; empty: only a public base image serves
     packages: tuple[str, ...]
+    install: str = APT
     masked: tuple[str, ...] = MASKED_UNITS
     version: int = 1
 
@@ -45,10 +70,21 @@ class Recipe:
     def image(self) -> str:
         return f"hardhost-test/{self.os}:{self.digest}"
 
+    @property
+    def variable(self) -> str:
+        """The environment variable that names a public base image to use instead."""
+        return f"HARDHOST_BASE_IMAGE_{self.os.upper()}"
+
 
 RECIPES = {
-    "debian12": Recipe("debian12", "bookworm", PACKAGES),
-    "debian13": Recipe("debian13", "trixie", (*PACKAGES, "docker-cli")),
+    recipe.os: recipe
+    for recipe in (
+        Recipe("debian12", "bookworm", PACKAGES),
+        Recipe("debian13", "trixie", (*PACKAGES, "docker-cli")),
+        Recipe("ubuntu2204", "", PACKAGES),
+        Recipe("ubuntu2404", "", PACKAGES),
+        Recipe("rocky9", "", REDHAT_PACKAGES, DNF),
+    )
 }
 
 
@@ -59,10 +95,12 @@ def digest(text: str) -> str:
 def ensure(os_name: str) -> str:
     """Return the name of an image for this operating system that the engine has."""
     recipe = RECIPES[os_name]
-    public = os.environ.get(f"HARDHOST_BASE_IMAGE_{os_name.upper()}")
+    public = os.environ.get(recipe.variable)
     with locked(f"image-{os_name}"):
         if public:
             return from_public_image(recipe, public)
+        if not recipe.suite:
+            raise HostsUnavailableError(f"{os_name} needs a public base image in {recipe.variable}")
         if not present(recipe.image):
             import_root(recipe, root_archive(recipe))
         return recipe.image
@@ -107,13 +145,8 @@ def import_root(recipe: Recipe, archive: Path) -> None:
 
 def from_public_image(recipe: Recipe, base: str) -> str:
     """Build the same host on a public base image, where a registry can be reached."""
-    install = "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends"
-    text = (
-        f"FROM {base}\n"
-        f"RUN apt-get update && {install} {' '.join(recipe.packages)}"
-        f" && rm -rf /var/lib/apt/lists/* && cd / && {clean_up(recipe)}\n"
-        'CMD ["/sbin/init"]\n'
-    )
+    install = recipe.install.format(packages=" ".join(recipe.packages))
+    text = f'FROM {base}\nRUN {install} && cd / && {clean_up(recipe)}\nCMD ["/sbin/init"]\n'
     image = f"hardhost-test/{recipe.os}:{digest(text)}"
     if not present(image):
         run(["docker", "build", "-t", image, "-"], stdin=text.encode(), timeout=1800)

@@ -18,6 +18,7 @@ options:
   stop_containers: {type: bool, default: false, description: Order the restart although containers stop.}
   timeout: {type: int, default: 120, description: Seconds that one start of dockerd may take.}
   image: {type: dict, default: {}, description: 'Per architecture, the trial image: its archive, zlib and base64.'}
+  planned: {type: dict, default: {}, description: 'What preflight foresees, for check mode: nothing is written there yet.'}
   run: {type: str, required: true, description: The run id.}
   holder: {type: str, required: true, description: Who runs.}
 author: hardhost
@@ -74,15 +75,10 @@ class Failed(Exception):
 def withheld(facts, parameters, step):
     """Why the daemon must not be touched now; "" where it may."""
     reason = window.closed(parameters["policy"], parameters["window"])
-    busy = [one for one in facts["containers"] if one["running"]]
-    if reason or step != "restart" or not busy or parameters["stop_containers"]:
+    if reason or step != "restart" or parameters["stop_containers"]:
         return reason
-    if moves(facts):
-        return "containers run, and dockerd is to move to another data root; docker_restart_stop_containers: true orders it"
-    if not decisions.kept_running(facts, facts["daemon_json"]["options"]):
-        return ("containers run and live-restore cannot keep them (%s); docker_restart_stop_containers: true orders it"
-                % ("swarm node" if decisions.context(facts)["swarm"] else "it is not switched on"))
-    return ""
+    why, containers = decisions.stopped_by_restart(facts, facts["daemon_json"]["options"])
+    return "%s; docker_restart_stop_containers: true orders it" % why if containers else ""
 
 
 def moves(facts):
@@ -197,6 +193,10 @@ def apply(parameters, check_mode):
     if not facts["engine"]["running"]:
         return not_running(facts, answer, check_mode)
     answer["step"], answer["keys"] = running.step(running.known(facts), facts["daemon_json"]["data"])
+    if check_mode and answer["step"] == "none" and parameters["planned"]:
+        answer.update(step=parameters["planned"]["needed"], keys=parameters["planned"]["why"])
+        return dict(answer, changed=answer["step"] != "none" and parameters["planned"]["allowed"],
+                    pending=parameters["planned"]["reason"])
     if answer["step"] == "none":
         if not check_mode:
             settle(parameters)
@@ -238,6 +238,7 @@ def main():
             "window": {"type": "dict", "default": {}},
             "stop_containers": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 120},
+            "planned": {"type": "dict", "default": {}},
             "image": {"type": "dict", "default": {}},
             "run": {"type": "str", "required": True},
             "holder": {"type": "str", "required": True},

@@ -36,7 +36,7 @@ class Job:
         self.wanted = _bytes(job["wanted"])
         self.old = _bytes(job["old"]["blob"])
         self.notes = []
-        self.before = docker.containers() if docker.answers() else []
+        self.before = [one for one in docker.containers() if not one["restarting"]]
         self.live_restore = self._live_restore()
         self.stopped = []
         self.returning = False

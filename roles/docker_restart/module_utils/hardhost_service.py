@@ -13,6 +13,9 @@ from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_options import redact_text
 
 UNIT = "docker.service"
+# Lines of dockerd and systemd that say nothing of a failure.
+NOISE = (r"level=(info|debug)|^(Start|Stopp|Reload|Failed to start)|^docker\.service: "
+         r"(Deactivated|Referenced but unset|Failed with|Scheduled|Consumed|Found left-over|Unit process|This usually)")
 PAUSE = 0.2  # seconds between two looks
 
 
@@ -85,5 +88,5 @@ def log(since, lines=8):
     done = subprocess.run(["journalctl", "-u", UNIT, "--since", "@%d" % since, "-o", "cat", "--no-pager", "-n", "200"],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=False)
     found = [line.strip() for line in done.stdout.decode("utf-8", "replace").splitlines()]
-    telling = [line for line in found if line and not re.search(r"level=(info|debug)|^(Start|Stopp|Deactivat|Reload)", line)]
+    telling = [line for line in found if line and not re.search(NOISE, line)]
     return " | ".join(redact_text(line) for line in telling[-lines:])

@@ -43,12 +43,13 @@ class ActionModule(ActionBase):
             return result
         artifact = describe(plan, task_vars["inventory_hostname"], found, inputs)
         write(project / "artifacts", artifact)
+        shown = worded if self._task.args.get("scope", "removed") == "removed" else worded_undo
         result.update(
-            changed=False, artifact=artifact, summary=worded(artifact, found.get("undo", [])),
+            changed=False, artifact=artifact, summary=shown(artifact),
             ansible_facts={"hardhost_apply": found.get("apply", {}), "hardhost_decisions": artifact["decisions"],
                            "hardhost_host": found.get("facts", {}), "hardhost_run": artifact["run"],
                            "hardhost_holder": holder(), "hardhost_undo": found.get("undo", []),
-                           "hardhost_inputs": inputs})
+                           "hardhost_inputs": inputs, "hardhost_restart": artifact["restart"]})
         if artifact["refused"]:
             result.update(failed=True, msg="%s is left alone: %s" % (artifact["host"], artifact["refused"]))
         return result
@@ -120,20 +121,38 @@ def write(folder, artifact):
     os.replace(stream.name, path)
 
 
-def worded(artifact, undone):
-    """What will happen on this host, for people: a few lines."""
+def worded(artifact):
+    """What a converge will do on this host, for people: a few lines."""
     if artifact["refused"]:
-        return "%s: left alone: %s" % (artifact["host"], artifact["refused"])
-    lines = ["%s  %s, Docker %s" % (artifact["host"], artifact["os"]["pretty"],
-                                    artifact["engine"]["version"] or "not installed")]
+        return _head(artifact)
+    lines = [_head(artifact)]
     for kind, title in (("apply", "will change"), ("pending", "held back"), ("waived", "waived"),
                         ("manual", "needs an input"), ("not_applicable", "not applicable")):
-        lines += list(_section(artifact["decisions"], kind, title))
-    lines += ["  will be taken back"] + ["    " + line for line in undone] if undone else []
+        lines += _section(artifact["decisions"], kind, title)
     settled = sum(1 for one in artifact["decisions"].values() if one["decision"] == "apply" and not one["changes"])
+    lines += _undo(artifact)
     lines.append("  %d of %d controls need no change" % (settled, len(artifact["decisions"])))
-    lines.append("  dockerd: " + _restart(artifact["restart"]))
+    return "\n".join(lines + ["  dockerd: " + _restart(artifact["restart"])])
+
+
+def worded_undo(artifact):
+    """What a rollback will do on this host."""
+    lines = [_head(artifact)]
+    if not artifact["refused"]:
+        lines += _undo(artifact) or ["  nothing is left to take back"]
+        lines.append("  dockerd: " + _restart(artifact["restart"]))
     return "\n".join(lines)
+
+
+def _head(artifact):
+    if artifact["refused"]:
+        return "%s  left alone: %s" % (artifact["host"], artifact["refused"])
+    engine = artifact["engine"]["version"]
+    return "%s  %s, %s" % (artifact["host"], artifact["os"]["pretty"], "Docker " + engine if engine else "no Docker yet")
+
+
+def _undo(artifact):
+    return ["  will be taken back"] + ["    " + line for line in artifact["undo"]] if artifact["undo"] else []
 
 
 def _section(decisions, kind, title):

@@ -8,11 +8,14 @@ import copy
 
 from ansible.module_utils import hardhost_permissions as permissions
 from ansible.module_utils import hardhost_running as running_daemon
-from ansible.module_utils.hardhost_options import (OptionsError, is_wish, leaves, look, merge, put, redact, same,
-                                                   satisfied, word)
-from ansible.module_utils.hardhost_preconditions import PRECONDITIONS, hold, not_applicable, running
+from ansible.module_utils.hardhost_keys import DATA_ROOT_KEYS
+from ansible.module_utils.hardhost_options import (OptionsError, changed_keys, is_wish, leaves, look, merge, put, redact,
+                                                   same, satisfied, word)
+from ansible.module_utils.hardhost_preconditions import PRECONDITIONS, hold, named, not_applicable, running
 from ansible.module_utils.hardhost_problems import allows, new_problems
 
+# live-restore keeps containers started with --rm from here on (moby#46857; measured on 20.10.24 and 26.1.5).
+KEEPS_AUTO_REMOVE = "24.0.8"
 OLDEST, NEWEST = "20.10", "30"  # engines of which the gates and traps are known: from OLDEST on, below NEWEST
 
 
@@ -89,6 +92,9 @@ def _gate(control, facts, inputs):
         return not_applicable("needs engine %s, this is %s" % (control["engine"], version))
     if control["platforms"] and facts["os"]["family"] not in control["platforms"]:
         return not_applicable("for %s, this is %s" % (" and ".join(control["platforms"]), facts["os"]["pretty"]))
+    rules = control["settings"].get("docker_files_paths")
+    if rules and not any(permissions.paths(subject, facts) for subject in rules):
+        return not_applicable("nothing is there of %s" % ", ".join(sorted(rules)))
     found = [PRECONDITIONS[name](facts, inputs, control) for name in control["preconditions"]]
     return next((one for one in found if one and one["decision"] == "not_applicable"), None)
 
@@ -113,7 +119,8 @@ def _missing_input(control, inputs):
 
 
 def _held_back(control, facts, inputs):
-    found = flag_conflict(control, facts)
+    unusable = permissions.unusable(control["settings"].get("docker_files_paths", {}))
+    found = hold(unusable, "mend the control's settings") if unusable else flag_conflict(control, facts)
     for name in control["preconditions"]:
         found = found or PRECONDITIONS[name](facts, inputs, control)
     return found
@@ -218,18 +225,27 @@ def restart(decisions, facts, inputs, removed):
     data = daemon["data"]
     wanted = data if same(options, daemon["options"]) else word(options, data)
     answer["needed"], answer["why"] = running_daemon.step(running_daemon.known(facts), wanted)
-    busy = running(facts)
-    if answer["needed"] == "restart" and busy and not kept_running(facts, options):
-        answer["containers"] = [one["name"] for one in busy]
-        answer["allowed"] = bool(inputs.get("docker_restart_stop_containers"))
-        if not answer["allowed"]:
-            answer["reason"] = ("containers run and live-restore cannot keep them; "
-                                "set docker_restart_stop_containers: true to order the restart")
+    if answer["needed"] == "restart":
+        why, containers = stopped_by_restart(facts, options)
+        answer["containers"] = [one["name"] for one in containers]
+        answer["allowed"] = not containers or bool(inputs.get("docker_restart_stop_containers"))
+        answer["reason"] = "" if answer["allowed"] else "%s; docker_restart_stop_containers: true orders it" % why
     return answer
 
 
-def kept_running(facts, options):
-    """Whether live-restore keeps containers running through a restart into these options."""
-    if facts["info"].get("Swarm", "inactive") != "inactive":
-        return False
-    return bool(facts["info"].get("LiveRestoreEnabled") or options.get("live-restore"))
+def stopped_by_restart(facts, options):
+    """`(why, containers)`: the running containers that a restart into these options stops, [] where it keeps them all."""
+    busy = running(facts)
+    if not busy:
+        return "", []
+    if any(key in DATA_ROOT_KEYS for key in changed_keys(running_daemon.accepted(facts), options)):
+        return "containers run, and dockerd is to move to another data root", busy
+    if context(facts)["swarm"]:
+        return "containers run, and live-restore does not work on a swarm node", busy
+    if not (facts["info"].get("LiveRestoreEnabled") or options.get("live-restore")):
+        return "containers run, and live-restore is not switched on to keep them", busy
+    removed = [one for one in busy if one["auto_remove"]]
+    if removed and not allows(">=" + KEEPS_AUTO_REMOVE, facts["engine"]["version"]):
+        return "engine %s ends and removes containers started with --rm when it restarts: %s" % (
+            facts["engine"]["version"], named(removed)), removed
+    return "", []

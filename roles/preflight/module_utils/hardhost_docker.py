@@ -92,6 +92,7 @@ def container_facts(identifier, socket_path=SOCKET):
         "id": inspected["Id"],
         "name": inspected["Name"].lstrip("/"),
         "running": bool(state["Running"]),
+        "restarting": bool(state.get("Restarting")),
         "pid": state["Pid"],
         "started": state["StartedAt"],
         "created": inspected["Created"],

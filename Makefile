@@ -1,0 +1,66 @@
+# The project's own commands; `make` lists them. Everything Python lives in .venv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Hosts need an engine: one that answers, or one that only root can start.
+AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || docker info >/dev/null 2>&1 || echo sudo -E)
+PROFILE ?= production
+SCENARIOS ?=
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: try
+try: tools ## Watch a disposable host being checked, hardened, proved and put back
+	@$(AS_ROOT) $(BIN)/python -m tests.hosts.demonstration
+
+.PHONY: test
+test: lint unit scenarios ## All checks: lint, unit, contract and project tests, scenarios
+
+.PHONY: test-all
+test-all: test try ## `test`, and `try` as a new user would run it
+
+.PHONY: lint
+lint: tools ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: unit
+unit: tools ## Unit, contract and project tests: no host needed
+	$(BIN)/pytest -q
+
+.PHONY: scenarios
+scenarios: tools ## molecule on disposable hosts; SCENARIOS="default faults" chooses
+	@$(AS_ROOT) $(BIN)/python -m tests.hosts.scenarios $(SCENARIOS)
+
+.PHONY: render
+render: tools ## Render PROFILE (default: production) to build/PROFILE
+	$(BIN)/hardhost render $(PROFILE) -o build/$(PROFILE)
+
+.PHONY: tools
+tools: packages $(BIN)/.installed
+
+.PHONY: packages
+packages:
+	@tests/hosts/install.sh
+
+$(BIN)/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+.PHONY: hosts-down
+hosts-down: ## Remove this checkout's disposable hosts, and the dockerd it started
+	@$(AS_ROOT) $(BIN)/python -m tests.hosts prune
+	@$(AS_ROOT) $(BIN)/python -m tests.hosts engine-stop
+
+.PHONY: clean
+clean: ## Remove what was built here; base images stay cached
+	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

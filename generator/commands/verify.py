@@ -1,0 +1,171 @@
+"""`hardhost verify DIR -i INVENTORY`: prove on the hosts what is in force, and report it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import ValidationError
+
+from generator import runs
+from generator.errors import HardhostError, InvalidContent, Problem, shown
+from generator.model import Plan
+from generator.render import MANIFEST, PLAN
+from generator.report import Host, Report, audited, missing
+from generator.report import report as build
+from generator.report_text import reasons, summary, table
+from generator.write import read_manifest
+
+
+def verify(
+    directory: Path,
+    inventory: Path,
+    *,
+    probe: bool,
+    limit: str | None,
+    report: Path | None,
+    junit: Path | None,
+    output_format: str,
+    console: ModuleType,
+) -> int:
+    """Exit code 0 only where every audited control holds and every host was audited."""
+    project, inventory = directory.resolve(), inventory.resolve()
+    plan = _plan(project)
+    started = datetime.now(UTC)
+    hosts = [*_audit(project, inventory, plan, limit, probe=probe)]
+    found = build(plan, hosts, probe=probe, started=started, finished=datetime.now(UTC))
+    _write(report or project / "artifacts" / "report.json", found.to_json())
+    if junit:
+        from generator.junit import junit as worded  # noqa: PLC0415 - only where it is asked for
+
+        _write(junit, worded(found))
+    if output_format == "json":
+        console.print_text(found.to_json().rstrip())
+    else:
+        _print(found, plan, console)
+    return found.exit_code
+
+
+def _plan(project: Path) -> Plan:
+    """The plan of an unmodified project in which no waiver has expired."""
+    try:
+        text = (project / PLAN).read_bytes()
+        plan = Plan.model_validate_json(text)
+    except OSError:
+        raise HardhostError(
+            f"{shown(project)}: not a rendered project, {PLAN} is missing"
+        ) from None
+    except ValidationError:
+        raise HardhostError(
+            f"{shown(project / PLAN)}: not a plan of schema 1; render it again"
+        ) from None
+    problems = [
+        *modifications(project),
+        *expired(plan, project, datetime.now().astimezone().date()),
+    ]
+    if problems:
+        raise InvalidContent(problems)
+    return plan
+
+
+def modifications(project: Path) -> Iterator[Problem]:
+    """What differs from the manifest. A file that was added where programs are found can change every answer too."""
+    listed = read_manifest(project)
+    if not listed:
+        yield Problem(shown(project / MANIFEST), 0, "is missing or empty; render the project again")
+        return
+    for name, digest in sorted(listed.items()):
+        path = project / name
+        if not path.is_file():
+            yield Problem(
+                shown(path), 0, "was removed since it was rendered; render the project again"
+            )
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            yield Problem(
+                shown(path), 0, "was modified since it was rendered; render the project again"
+            )
+    for name in sorted(_programs(project) - listed.keys()):
+        yield Problem(shown(project / name), 0, "was not rendered; remove it")
+
+
+def _programs(project: Path) -> set[str]:
+    found = (path for part in ("roles", "tests") for path in (project / part).rglob("*"))
+    names = {path.relative_to(project) for path in found if path.is_file() or path.is_symlink()}
+    return {name.as_posix() for name in names if "__pycache__" not in name.parts}
+
+
+def expired(plan: Plan, project: Path, today: date) -> Iterator[Problem]:
+    """A waiver that has run out is no waiver; it is removed, renewed, or the control applied."""
+    for control in plan.controls:
+        if control.waiver and control.waiver.expires < today:
+            text = f"the exception for '{control.id}' expired on {control.waiver.expires} ({control.waiver.owner}); "
+            yield Problem(
+                shown(project / PLAN),
+                0,
+                text + f"renew or remove it in {control.source} and render again",
+            )
+
+
+def _audit(
+    project: Path, inventory: Path, plan: Plan, limit: str | None, *, probe: bool
+) -> Iterator[Host]:
+    """Every host of the group: those that preflight could read now, and why not for the others."""
+    names = runs.inventory_hosts(project, inventory, plan.group, limit)
+    before = {name: _artifact(project, name).get("run") for name in names}
+    outcome = runs.preflight(project, inventory, limit) if names else runs.Outcome({}, {})
+    ready = []
+    for name in names:
+        artifact = _artifact(project, name)
+        if name in outcome.unreachable:
+            yield missing(name, f"cannot be reached: {outcome.unreachable[name]}", reachable=False)
+        elif artifact.get("run") == before[name]:
+            why = outcome.failed.get(name, "preflight.yml did not come to it")
+            yield missing(name, f"preflight failed: {why}", reachable=True)
+        elif artifact["refused"]:
+            yield missing(name, artifact["refused"], reachable=True, refused=artifact["refused"])
+        else:
+            ready.append(name)
+    found = runs.check(project, inventory, ready, probe=probe) if ready else {}
+    for name in ready:
+        yield audited(plan, found[name])
+
+
+def _artifact(project: Path, host: str) -> dict[str, Any]:
+    """The decisions preflight left; an empty object where there are none, or none that can be read."""
+    try:
+        found = json.loads(
+            (project / "artifacts" / f"{host.replace('/', '_')}.json").read_text("utf-8")
+        )
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HardhostError(f"{shown(path)}: cannot be written: {error.strerror}") from None
+
+
+def _print(found: Report, plan: Plan, console: ModuleType) -> None:
+    headers, rows = table(found)
+    if rows:
+        console.print_table(headers, rows)
+    for heading, lines in reasons(found):
+        console.print_text("")
+        console.print_heading(heading)
+        for line in lines:
+            console.print_text(f"  {line}")
+    if not found.hosts:
+        console.print_message(
+            f"the inventory has no host in group '{plan.group}' (or the limit leaves none)"
+        )
+    console.print_text("")
+    console.print_text(summary(found))

@@ -1,0 +1,91 @@
+"""Holds controls against what they name: variables, inputs, preconditions and other controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from generator.catalog import Catalog, LoadedControl
+from generator.errors import Problems, one_of
+from generator.layout import ALWAYS
+from generator.settings import WISH_KEYS, dotted, is_wish, leaves
+from generator.yamlfile import Location
+
+
+def check_controls(
+    loaded: Iterable[LoadedControl],
+    catalog: Catalog,
+    preconditions: frozenset[str] | None,
+    problems: Problems,
+) -> None:
+    """Note everything that a control names and that is not there."""
+    for one in loaded:
+        _check_settings(one, catalog, problems)
+        _check_sources(one, problems)
+        for number, name in enumerate(one.control.file.requires):
+            if not catalog.has_control(name):
+                text = f"unknown control '{name}'{one_of(name, catalog.controls)}"
+                _note(one, ("requires", number), text, problems)
+        for number, name in enumerate(one.control.file.preconditions):
+            if preconditions is not None and name not in preconditions:
+                text = f"unknown precondition '{name}'{one_of(name, preconditions)}"
+                _note(one, ("preconditions", number), text, problems)
+        for name in one.control.file.needs:
+            _check_input(one, ("needs", name), name, catalog, problems)
+
+
+def _note(one: LoadedControl, at: Location, text: str, problems: Problems) -> None:
+    problems.note(one.document.problem(at, f"control '{one.control.id}': {text}"))
+
+
+def _check_settings(one: LoadedControl, catalog: Catalog, problems: Problems) -> None:
+    control = one.control
+    known = catalog.roles[control.role].settings
+    for variable, value in control.file.settings.items():
+        at = ("settings", variable)
+        if variable not in known and control.role not in catalog.broken:
+            text = f"the role declares no variable '{variable}' of type dict for settings"
+            _note(one, at, text + one_of(variable, known), problems)
+        elif not isinstance(value, dict):
+            _note(one, at, f"'{dotted(at)}' must be a map of keys to values", problems)
+    for path, value in leaves(control.file.settings):
+        if is_wish(value):
+            _check_wish(one, ("settings", *path), value, catalog, problems)
+
+
+def _check_sources(one: LoadedControl, problems: Problems) -> None:
+    set_here = {dotted(path) for path, _ in leaves(one.control.file.settings)}
+    for name in one.control.file.sources:
+        if not any(leaf == name or leaf.startswith(f"{name}.") for leaf in set_here):
+            text = f"'sources' names '{name}', which 'settings' does not set"
+            _note(one, ("sources", name), text + one_of(name, set_here), problems)
+
+
+def _check_wish(
+    one: LoadedControl,
+    at: tuple[str, ...],
+    wish: dict[str, Any],
+    catalog: Catalog,
+    problems: Problems,
+) -> None:
+    for key in wish.keys() - WISH_KEYS:
+        text = f"'{dotted(at)}' mixes a wish with '{key}'; accepted: from_input, never"
+        _note(one, (*at, key), text, problems)
+    if "never" in wish and not (isinstance(wish["never"], list) and wish["never"]):
+        text = f"'{dotted((*at, 'never'))}' must be a list of values"
+        _note(one, (*at, "never"), text, problems)
+    if "from_input" in wish:
+        _check_input(one, (*at, "from_input"), wish["from_input"], catalog, problems)
+
+
+def _check_input(
+    one: LoadedControl, at: tuple[str, ...], name: object, catalog: Catalog, problems: Problems
+) -> None:
+    known = catalog.inputs.get(name) if isinstance(name, str) else None
+    role = one.control.role
+    if known is None:
+        if not catalog.may_have_input(str(name)):
+            _note(one, at, f"unknown input '{name}'{one_of(name, catalog.inputs)}", problems)
+    elif known.role != role and known.role not in ALWAYS:
+        text = f"input '{name}' belongs to role '{known.role}'; use one of role '{role}'"
+        _note(one, at, text, problems)

@@ -1,0 +1,144 @@
+"""The programs that `verify` starts: ansible-inventory, ansible-playbook and pytest, all of this Python's environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from generator.errors import HardhostError
+
+HOSTS_PER_PROCESS = 50  # pytest keeps every item in memory, and reads 32 hosts at a time
+_CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
+
+
+class Outcome(NamedTuple):
+    """Why hosts dropped out of a play: host -> reason."""
+
+    unreachable: Mapping[str, str]
+    failed: Mapping[str, str]
+
+
+def inventory_hosts(project: Path, inventory: Path, group: str, limit: str | None) -> list[str]:
+    """The hosts of a group, those in its children included; narrowed as ansible-playbook narrows them."""
+    words = ["inventory", "-i", str(inventory), "--list", *(["--limit", limit] if limit else [])]
+    done = _ansible(project, words)
+    if done.returncode:
+        raise HardhostError(f"{inventory}: {_tail(done.stderr)}")
+    return group_hosts(json.loads(done.stdout), group)
+
+
+def group_hosts(inventory: Mapping[str, Any], group: str) -> list[str]:
+    """The hosts of a group in the answer of `ansible-inventory --list`."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting = [group]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            entry = inventory.get(name, {})
+            found.update(entry.get("hosts", []))
+            waiting += entry.get("children", [])
+    return sorted(found)
+
+
+def preflight(project: Path, inventory: Path, limit: str | None) -> Outcome:
+    """Run preflight.yml, which leaves the decisions of each host in artifacts/."""
+    words = [
+        "playbook",
+        "-i",
+        str(inventory),
+        *(["--limit", limit] if limit else []),
+        "preflight.yml",
+    ]
+    with tempfile.TemporaryDirectory(prefix="hardhost-") as directory:
+        path = Path(directory) / "outcome.json"
+        callbacks = os.pathsep.join(
+            filter(None, [str(_CALLBACKS), os.environ.get("ANSIBLE_CALLBACK_PLUGINS")])
+        )
+        done = _ansible(
+            project,
+            words,
+            ANSIBLE_CALLBACK_PLUGINS=callbacks,
+            ANSIBLE_CALLBACKS_ENABLED="hardhost_outcome",
+            HARDHOST_OUTCOME=str(path),
+        )
+        if not path.is_file():
+            raise HardhostError(f"preflight.yml did not run: {_tail(done.stderr or done.stdout)}")
+        return Outcome(**json.loads(path.read_text("utf-8")))
+
+
+def check(
+    project: Path, inventory: Path, hosts: Sequence[str], *, probe: bool
+) -> dict[str, dict[str, Any]]:
+    """Run the checks on hosts, some hosts per process; what each host's audit says, by name."""
+    parts = [*_parts(hosts, os.cpu_count() or 1)]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = pool.map(lambda part: _pytest(project, inventory, part, probe=probe), parts)
+    return {entry["host"]: entry for entries in found for entry in entries}
+
+
+def _parts(hosts: Sequence[str], processes: int) -> Iterator[Sequence[str]]:
+    """Even parts, one per process as long as none grows too large."""
+    size = max(1, min(HOSTS_PER_PROCESS, -(-len(hosts) // processes)))
+    for start in range(0, len(hosts), size):
+        yield hosts[start : start + size]
+
+
+def _pytest(
+    project: Path, inventory: Path, hosts: Sequence[str], *, probe: bool
+) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory(prefix="hardhost-") as directory:
+        path = Path(directory) / "results.json"
+        # Only the plugin that the project itself asks for: others in this environment would cost time or change the run.
+        words = [
+            "pytest", "tests/host", "-q", "--tb=no", "--no-header", "-p", "testinfra.plugin",
+            "--hardhost-project", str(project), "--ansible-inventory", str(inventory),
+            "--hosts", ",".join(hosts), "--hardhost-results", str(path), *(["--hardhost-probe"] if probe else []),
+        ]  # fmt: skip
+        variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+        done = _python(project, words, **variables)
+        found: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.is_file() else []
+    answered = {entry["host"] for entry in found}
+    why = f"the checks did not run: {_tail(done.stdout + done.stderr)}"
+    return found + [{"host": host, "problem": why} for host in hosts if host not in answered]
+
+
+def _ansible(
+    project: Path, words: Sequence[str], **variables: str
+) -> subprocess.CompletedProcess[str]:
+    variables.setdefault(
+        "ANSIBLE_CONFIG", os.environ.get("ANSIBLE_CONFIG", str(project / "ansible.cfg"))
+    )
+    return _python(
+        project, ["ansible", *words], **variables, ANSIBLE_FORCE_COLOR="0", ANSIBLE_NOCOLOR="1"
+    )
+
+
+def _python(
+    project: Path, words: Sequence[str], **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """A module of this Python as a program, in the project; it leaves no byte code there."""
+    return subprocess.run(  # noqa: S603 - our own interpreter, arguments as a list
+        [sys.executable, "-m", *words],
+        cwd=project,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+
+
+def _tail(text: str) -> str:
+    """The end of a program's output: where it says why it failed."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[-8:]) or "no message"

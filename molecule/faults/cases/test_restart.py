@@ -1,0 +1,83 @@
+"""A restart that goes wrong: the old file comes back, nobody felt it, the next run converges."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.hosts import breakage
+from tests.hosts.container_host import Host
+from tests.hosts.project import Project, Run
+from tests.hosts.serving import Serving, serving, wait_settled
+
+# In every new file of this profile, and in no file that was there before.
+MARKER = "no-new-privileges"
+JOB_SECONDS = 60
+
+
+def assert_returned(run: Run, served: Serving) -> None:
+    """The run failed and says so; the host is as before it, byte for byte."""
+    assert run.code != 0, run.text
+    served.assert_unbroken()
+    served.assert_old_file()
+
+
+def assert_converges(project: Project, served: Serving) -> None:
+    run = project.play()
+    assert run.code == 0, run.text
+    served.assert_unbroken()
+    assert MARKER in served.host.out("cat /etc/docker/daemon.json")
+    served.assert_old_or_in_force()
+
+
+@pytest.mark.parametrize(
+    ("break_engine", "said"),
+    [
+        pytest.param(breakage.exits_at_start, "docker.service", id="exits"),
+        pytest.param(breakage.hangs_at_start, "30 s", id="hangs"),
+        pytest.param(breakage.cannot_start_containers, "container", id="no_containers"),
+    ],
+)
+def test_daemon_that(
+    break_engine: Callable[[Host, str], None], said: str, fresh: Host, project: Project
+) -> None:
+    break_engine(fresh, MARKER)
+    with serving(fresh) as served:
+        run = project.play()
+        assert_returned(run, served)
+        assert said in run.text
+        breakage.mend(fresh)
+        assert_converges(project, served)
+
+
+def test_three_restarts_in_the_minute_before(fresh: Host, project: Project) -> None:
+    """systemd counts successful starts too and refuses the fourth."""
+    for _ in range(3):
+        fresh.sh("systemctl restart docker")
+    with serving(fresh) as served:
+        assert_converges(project, served)
+
+
+def test_controller_killed_during_the_restart(fresh: Host, project: Project) -> None:
+    with serving(fresh) as served:
+        controller = project.start()
+        wait_job(fresh)
+        os.killpg(controller.pid, signal.SIGKILL)
+        controller.wait(timeout=30)
+        wait_settled(fresh)
+        served.assert_unbroken()
+        served.assert_old_or_in_force()
+        assert_converges(project, served)
+
+
+def wait_job(host: Host) -> None:
+    """Wait until the one job on the host that restarts the daemon is there."""
+    command = "systemctl list-units --all --no-legend 'hardhost*' | grep -q ."
+    deadline = time.monotonic() + JOB_SECONDS
+    while host.sh(command, check=False).returncode != 0:
+        assert time.monotonic() < deadline, "no restart job was seen"
+        time.sleep(0.05)

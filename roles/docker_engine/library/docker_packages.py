@@ -1,0 +1,126 @@
+#!/usr/bin/python
+"""Name the packages that bring what a host lacks of the Docker Engine, and record that they are about to be installed.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_packages
+short_description: Name and record the packages that the Docker Engine lacks
+description:
+  - Installs nothing itself. What it names and is not installed yet goes into the state first.
+  - In check mode it says what would be installed, without package lists or the network.
+options:
+  engine: {type: bool, required: true, description: Whether the engine is missing.}
+  client: {type: bool, required: true, description: Whether the docker command is missing.}
+  install: {type: bool, required: true, description: Whether packages may be installed; without it a lack is a failure.}
+  os: {type: dict, required: true, description: 'The id, version and family of the operating system.'}
+  binary: {type: str, required: true, description: The path of dockerd; empty where there is none.}
+  run: {type: str, required: true, description: The run id.}
+  holder: {type: str, required: true, description: Who runs.}
+author: hardhost
+"""
+
+EXAMPLES = r"""
+- name: Find the packages
+  docker_packages:
+    engine: true
+    client: true
+    install: true
+    os: {id: debian, version: "13", family: debian}
+    binary: ""
+    run: 20261121T180000Z-00000000
+    holder: ops@bastion
+"""
+
+RETURN = r"""
+packages: {type: list, returned: always, description: The packages to install.}
+"""
+
+import subprocess
+
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils.basic import AnsibleModule
+
+CONTROL = "docker_engine/engine_present"
+INSTALLED = {"debian": ["dpkg-query", "--show", "--showformat=${db:Status-Status}"], "redhat": ["rpm", "--query"]}
+
+
+def packages(os, engine, client, binary):
+    """The names of the packages for an operating system.
+
+    A client alone is taken from where the engine came from: Debian has it in /usr/sbin, Docker's own packages in /usr/bin.
+    """
+    if os["family"] == "redhat":
+        return _red_hat(os, engine, client)
+    own_client = os["id"] == "debian" and _number(os["version"]) >= 13
+    if engine:
+        return ["docker.io"] + (["docker-cli"] if client and own_client else [])
+    if not client:
+        return []
+    if not binary.startswith("/usr/sbin/"):
+        return ["docker-ce-cli"]
+    return ["docker-cli"] if own_client else ["docker.io"]
+
+
+def _red_hat(os, engine, client):
+    """Fedora has an engine of its own; the others get it from Docker's repository, which is for the operator to add."""
+    if os["id"] == "fedora":
+        return (["moby-engine"] if engine else []) + (["docker-cli"] if client else [])
+    return (["docker-ce", "containerd.io"] if engine else []) + (["docker-ce-cli"] if client else [])
+
+
+def _number(version):
+    """The major version; a Debian without one is newer than all that have one."""
+    head = version.partition(".")[0]
+    return int(head) if head.isdigit() else 1000
+
+
+def installed(name, family):
+    """Whether the package manager has a package as installed."""
+    done = subprocess.run(INSTALLED[family] + [name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=False)
+    return done.returncode == 0 and (family != "debian" or done.stdout.strip() == b"installed")
+
+
+def record(names, run, holder):
+    """Put the names into the state: it is they that no undo removes."""
+    with states.locked():
+        state = states.load()
+        states.claim(state, run, holder)
+        for name in names:
+            states.record(state, run, CONTROL, "package", name, {"present": False}, {"present": True, "value": name})
+        states.save(state)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "engine": {"type": "bool", "required": True},
+            "client": {"type": "bool", "required": True},
+            "install": {"type": "bool", "required": True},
+            "os": {"type": "dict", "required": True},
+            "binary": {"type": "str", "required": True},
+            "run": {"type": "str", "required": True},
+            "holder": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    names = packages(given["os"], given["engine"], given["client"], given["binary"])
+    names = [name for name in names if not installed(name, given["os"]["family"])]
+    if names and not given["install"]:
+        module.fail_json(msg="%s is missing, and docker_engine_install is false: install it (%s), or except %s" % (
+            "the Docker Engine" if given["engine"] else "the docker command", ", ".join(names), CONTROL))
+    try:
+        if names and not module.check_mode:
+            record(names, given["run"], given["holder"])
+    except states.StateError as error:
+        module.fail_json(msg="nothing was installed: %s" % error)
+    module.exit_json(changed=bool(names), packages=names,
+                     diff={"before": "", "after": "".join(name + "\n" for name in names),
+                           "before_header": "installed packages", "after_header": "installed packages"})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Run molecule scenarios one after the other: `python -m tests.hosts.scenarios [NAME ...]`."""
+
+# ruff: noqa: T201
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.hosts import cases, engine
+from tests.hosts.local import PROJECT, HostsUnavailableError
+from tests.hosts.project import program
+
+SCENARIO_SECONDS = 2400
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one scenario ended and how many of its cases passed."""
+
+    name: str
+    ended_well: bool
+    passed: int
+    seconds: float
+
+
+def main(names: list[str]) -> int:
+    if os.environ.get("HARDHOST_HOSTS") == "no":
+        print("scenarios: not run, HARDHOST_HOSTS=no")
+        return 0
+    try:
+        engine.ensure()
+    except HostsUnavailableError as error:
+        print(f"error: disposable hosts cannot be made here: {error}", file=sys.stderr)
+        print("HARDHOST_HOSTS=no leaves the scenarios out.", file=sys.stderr)
+        return 1
+    outcomes = [run(name) for name in names or every()]
+    print(summary(outcomes))
+    return 0 if outcomes and all(outcome.ended_well for outcome in outcomes) else 1
+
+
+def every() -> list[str]:
+    return sorted(file.parent.name for file in PROJECT.glob("molecule/*/molecule.yml"))
+
+
+def run(name: str) -> Outcome:
+    """`molecule test`, which makes the scenario's hosts and removes them again."""
+    begun = time.monotonic()
+    code = subprocess.run(
+        [program("molecule"), "test", "--scenario-name", name],
+        cwd=PROJECT,
+        env=environment(name),
+        stdin=subprocess.DEVNULL,
+        timeout=SCENARIO_SECONDS,
+        check=False,
+    ).returncode
+    passed = cases.passed(name)
+    return Outcome(name, code == 0 and passed > 0, passed, time.monotonic() - begun)
+
+
+def environment(name: str) -> dict[str, str]:
+    scratch = PROJECT / "build" / "molecule" / name
+    path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
+    return {**os.environ, "PATH": path, "MOLECULE_EPHEMERAL_DIRECTORY": str(scratch)}
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """One line per scenario and one for all, in the words pytest uses."""
+    lines = [
+        f"scenario {one.name}: {one.passed} passed{'' if one.ended_well else ', FAILED'}"
+        f" in {one.seconds:.0f}s"
+        for one in outcomes
+    ]
+    passed = sum(one.passed for one in outcomes)
+    failed = sum(not one.ended_well for one in outcomes)
+    seconds = sum(one.seconds for one in outcomes)
+    ending = f"{failed} failed, {passed} passed" if failed else f"{passed} passed"
+    return "\n".join(["", *lines, f"===== {ending} in {seconds:.0f}s ====="])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
