@@ -44,7 +44,12 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def print_heading(text: str) -> None:
-    print_text(f"\033[1m{text}\033[0m" if _colour() else text)
+    print_painted(text, "1")
+
+
+def print_painted(text: str, code: str) -> None:
+    """Text in a colour of the terminal, plain elsewhere."""
+    print_text(f"\033[{code}m{text}\033[0m" if code and _colour() else text)
 
 
 def print_text(text: str) -> None:

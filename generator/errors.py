@@ -86,6 +86,10 @@ class Problems:
         except InvalidContent as error:
             self._found.extend(error.problems)
 
+    def concern(self, path: Path) -> bool:
+        """Whether anything is wrong in this file."""
+        return any(problem.path == shown(path) for problem in self._found)
+
     def raise_if_any(self) -> None:
         if self._found:
             raise InvalidContent(self._found)

@@ -39,7 +39,7 @@ def _as_tuple(value: object) -> object:
 
 
 def _one_or_many(value: object) -> object:
-    return (value,) if isinstance(value, str) else _as_tuple(value)
+    return tuple(value) if isinstance(value, list) else (value,)
 
 
 def _as_date(value: object) -> object:

@@ -175,7 +175,7 @@ def _has_lineage(
     text = None
     if parent == page.name:
         text = f"'extends' goes in a circle: {' -> '.join([*lineage, parent])}"
-    elif parent == page.file.extends and parent not in broken:
+    elif parent == page.file.extends and parent not in pages and parent not in broken:
         text = f"unknown profile '{parent}'{one_of(parent, pages)}"
     if text:
         problems.note(page.document.problem(("extends",), text))

@@ -13,7 +13,7 @@ TOLD = ("fail", "pending", "manual", "waived", "not_applicable")  # in this orde
 
 
 def table(report: Report) -> tuple[list[str], list[list[str]]]:
-    """Headers and rows: a control per row, a host per column, or a status per column for a large fleet."""
+    """Headers and rows: controls by hosts, or for a large fleet controls by statuses."""
     hosts = [host for host in report.hosts if host.results]
     titles = [result.id for result in hosts[0].results] if hosts else []
     if len(hosts) <= MOST_COLUMNS:

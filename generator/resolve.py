@@ -43,7 +43,9 @@ def resolve(catalog: Catalog, profile: Profile, environment: Environment | None 
 
 
 def check_profile(catalog: Catalog, profile: Profile, problems: Problems) -> None:
-    """Note what keeps the controls of a profile from going together."""
+    """Note what keeps the controls of a profile from going together, if each is sound by itself."""
+    if any(problems.concern(catalog.controls[identity].path) for identity in profile.members):
+        return
     _check_requirements(catalog, profile, problems)
     _check_conflicts(catalog, profile, problems)
 
@@ -65,7 +67,7 @@ def expired(profile: Profile, today: date) -> Iterator[tuple[Origin, str]]:
 def _check_requirements(catalog: Catalog, profile: Profile, problems: Problems) -> None:
     for identity, member in profile.members.items():
         for required in catalog.controls[identity].file.requires:
-            if required not in profile.members:
+            if required in catalog.controls and required not in profile.members:
                 text = f"control '{identity}' requires '{required}', "
                 text += f"which profile '{profile.name}' does not hold"
                 problems.add(member.origin.path, member.origin.line, text)

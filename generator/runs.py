@@ -1,4 +1,4 @@
-"""The programs that `verify` starts: ansible-inventory, ansible-playbook and pytest, all of this Python's environment."""
+"""The programs that `verify` starts: ansible-inventory, ansible-playbook, pytest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
 
 
 def inventory_hosts(project: Path, inventory: Path, group: str, limit: str | None) -> list[str]:
-    """The hosts of a group, those in its children included; narrowed as ansible-playbook narrows them."""
+    """The hosts of a group and of its children, narrowed as ansible-playbook narrows them."""
     words = ["inventory", "-i", str(inventory), "--list", *(["--limit", limit] if limit else [])]
     done = _ansible(project, words)
     if done.returncode:
@@ -97,11 +97,12 @@ def _pytest(
 ) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="hardhost-") as directory:
         path = Path(directory) / "results.json"
-        # Only the plugin that the project itself asks for: others in this environment would cost time or change the run.
+        # Only the plugin the project needs: others here would cost time or change the run.
         words = [
             "pytest", "tests/host", "-q", "--tb=no", "--no-header", "-p", "testinfra.plugin",
             "--hardhost-project", str(project), "--ansible-inventory", str(inventory),
-            "--hosts", ",".join(hosts), "--hardhost-results", str(path), *(["--hardhost-probe"] if probe else []),
+            "--hosts", ",".join(hosts), "--hardhost-results", str(path),
+            *(["--hardhost-probe"] if probe else []),
         ]  # fmt: skip
         variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
         done = _python(project, words, **variables)

@@ -51,7 +51,10 @@ def expected(table: str, host: Host) -> dict[str, Any]:
     """A table of expectations: what holds for all hosts, with what differs on this system."""
     text = (SCENARIO / "expected" / f"{table}.yml").read_text()
     loaded = yaml.safe_load(text)
-    return {**loaded["all"], **loaded.get(host.os, {})}
+    rows = {**loaded["all"], **loaded.get(host.os, {})}
+    # Nothing expected and nothing found would be equal.
+    assert rows, f"the table {table} is empty for {host.os}"
+    return rows
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,26 @@
 #ifndef PROBE_LINUX_H
 #define PROBE_LINUX_H
 
-#include <asm/errno.h>
-#include <asm/socket.h>
-#include <asm/unistd.h>
-#include <linux/in.h>
-#include <linux/time_types.h>
-
-/* The kernel's user headers leave these to the C library. */
-enum { INTERNET = 2, CRYPTOGRAPHY = 38 };                       /* AF_INET, AF_ALG */
-enum { STREAM = 1, SEQPACKET = 5, NONBLOCKING = 04000 };        /* SOCK_* */
-enum { READABLE = 1, WRITABLE = 4 };                            /* POLLIN, POLLOUT */
-enum { INTERRUPT = 2, TERMINATE = 15 };                         /* SIGINT, SIGTERM */
+/* Numbers and layouts that Linux has promised to keep: with them, building takes a compiler and nothing else. */
+enum { INTERNET = 2, CRYPTOGRAPHY = 38 };                        /* AF_INET, AF_ALG */
+enum { STREAM = 1, SEQPACKET = 5, NONBLOCKING = 04000 };         /* SOCK_* */
+enum { READABLE = 1, WRITABLE = 4 };                             /* POLLIN, POLLOUT */
+enum { INTERRUPT = 2, TERMINATE = 15 };                          /* SIGINT, SIGTERM */
+enum { SOCKET_LEVEL = 1, REUSE_ADDRESS = 2, PENDING_ERROR = 4 }; /* SOL_SOCKET, SO_* */
+enum { EINTR = 4, EPROTO = 71, ETIMEDOUT = 110, ECONNREFUSED = 111, EINPROGRESS = 115 };
 enum { MONOTONIC = 1, BLOCK_SIGNALS = 0, CURRENT_DIRECTORY = -100 };
+
+struct internet_address {
+    unsigned short family;
+    unsigned short port; /* in network byte order, like the address */
+    unsigned char address[4];
+    unsigned char padding[8];
+};
+
+struct time_span {
+    long seconds;
+    long nanoseconds;
+};
 
 struct poll_entry {
     int descriptor;
@@ -24,6 +32,13 @@ struct poll_entry {
 int run(int count, char **arguments);
 
 #if defined(__x86_64__)
+
+enum {
+    NR_read = 0, NR_write = 1, NR_close = 3, NR_rt_sigprocmask = 14, NR_socket = 41, NR_connect = 42,
+    NR_bind = 49, NR_listen = 50, NR_setsockopt = 54, NR_getsockopt = 55, NR_getuid = 102,
+    NR_geteuid = 107, NR_clock_gettime = 228, NR_exit_group = 231, NR_openat = 257, NR_ppoll = 271,
+    NR_accept4 = 288, NR_signalfd4 = 289,
+};
 
 __asm__(".globl _start\n"
         "_start:\n"
@@ -46,6 +61,13 @@ static inline long system_call(long number, long a, long b, long c, long d, long
 }
 
 #elif defined(__aarch64__)
+
+enum {
+    NR_openat = 56, NR_close = 57, NR_read = 63, NR_write = 64, NR_ppoll = 73, NR_signalfd4 = 74,
+    NR_exit_group = 94, NR_clock_gettime = 113, NR_rt_sigprocmask = 135, NR_getuid = 174,
+    NR_geteuid = 175, NR_socket = 198, NR_bind = 200, NR_listen = 201, NR_connect = 203,
+    NR_setsockopt = 208, NR_getsockopt = 209, NR_accept4 = 242,
+};
 
 __asm__(".globl _start\n"
         "_start:\n"
@@ -80,80 +102,80 @@ __attribute__((noreturn, used)) static void begin(long *stack)
 {
     int code = run((int)stack[0], (char **)(stack + 1));
     for (;;)
-        system_call(__NR_exit_group, code, 0, 0, 0, 0, 0);
+        system_call(NR_exit_group, code, 0, 0, 0, 0, 0);
 }
 
 static inline long read_from(int descriptor, void *buffer, unsigned long size)
 {
-    return system_call(__NR_read, descriptor, (long)buffer, (long)size, 0, 0, 0);
+    return system_call(NR_read, descriptor, (long)buffer, (long)size, 0, 0, 0);
 }
 
 static inline long write_to(int descriptor, const void *buffer, unsigned long size)
 {
-    return system_call(__NR_write, descriptor, (long)buffer, (long)size, 0, 0, 0);
+    return system_call(NR_write, descriptor, (long)buffer, (long)size, 0, 0, 0);
 }
 
 static inline int open_to_read(const char *path)
 {
-    return (int)system_call(__NR_openat, CURRENT_DIRECTORY, (long)path, 0, 0, 0, 0);
+    return (int)system_call(NR_openat, CURRENT_DIRECTORY, (long)path, 0, 0, 0, 0);
 }
 
 static inline void close_it(int descriptor)
 {
-    system_call(__NR_close, descriptor, 0, 0, 0, 0, 0);
+    system_call(NR_close, descriptor, 0, 0, 0, 0, 0);
 }
 
 static inline int open_socket(int family, int type)
 {
-    return (int)system_call(__NR_socket, family, type, 0, 0, 0, 0);
+    return (int)system_call(NR_socket, family, type, 0, 0, 0, 0);
 }
 
-static inline int connect_socket(int descriptor, const struct sockaddr_in *address)
+static inline int connect_socket(int descriptor, const struct internet_address *address)
 {
-    return (int)system_call(__NR_connect, descriptor, (long)address, sizeof *address, 0, 0, 0);
+    return (int)system_call(NR_connect, descriptor, (long)address, sizeof *address, 0, 0, 0);
 }
 
-static inline int bind_socket(int descriptor, const struct sockaddr_in *address)
+static inline int bind_socket(int descriptor, const struct internet_address *address)
 {
-    return (int)system_call(__NR_bind, descriptor, (long)address, sizeof *address, 0, 0, 0);
+    return (int)system_call(NR_bind, descriptor, (long)address, sizeof *address, 0, 0, 0);
 }
 
 static inline int listen_on(int descriptor)
 {
-    return (int)system_call(__NR_listen, descriptor, 16, 0, 0, 0, 0);
+    return (int)system_call(NR_listen, descriptor, 16, 0, 0, 0, 0);
 }
 
 static inline int accept_from(int descriptor)
 {
-    return (int)system_call(__NR_accept4, descriptor, 0, 0, 0, 0, 0);
+    return (int)system_call(NR_accept4, descriptor, 0, 0, 0, 0, 0);
 }
 
 static inline int set_reusable(int descriptor)
 {
     int on = 1;
-    return (int)system_call(__NR_setsockopt, descriptor, SOL_SOCKET, SO_REUSEADDR, (long)&on,
+    return (int)system_call(NR_setsockopt, descriptor, SOCKET_LEVEL, REUSE_ADDRESS, (long)&on,
                             sizeof on, 0);
 }
 
 static inline int pending_error(int descriptor)
 {
     int error = 0, size = sizeof error;
-    long result = system_call(__NR_getsockopt, descriptor, SOL_SOCKET, SO_ERROR, (long)&error,
+    long result = system_call(NR_getsockopt, descriptor, SOCKET_LEVEL, PENDING_ERROR, (long)&error,
                               (long)&size, 0);
     return result < 0 ? (int)-result : error;
 }
 
 static inline long milliseconds_now(void)
 {
-    struct __kernel_timespec now = {0, 0};
-    system_call(__NR_clock_gettime, MONOTONIC, (long)&now, 0, 0, 0, 0);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    struct time_span now = {0, 0};
+    system_call(NR_clock_gettime, MONOTONIC, (long)&now, 0, 0, 0, 0);
+    return now.seconds * 1000 + now.nanoseconds / 1000000;
 }
 
 static inline long poll_for(struct poll_entry *entries, int count, long milliseconds)
 {
-    struct __kernel_timespec left = {milliseconds / 1000, milliseconds % 1000 * 1000000};
-    return system_call(__NR_ppoll, (long)entries, count, (long)&left, 0, 0, 0);
+    struct time_span left = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    return system_call(NR_ppoll, (long)entries, count, (long)&left, 0, 0, 0);
 }
 
 /* The first process of a container ignores signals it has no handler for, and `docker stop` would wait
@@ -161,8 +183,8 @@ static inline long poll_for(struct poll_entry *entries, int count, long millisec
 static inline int end_signals(void)
 {
     unsigned long signals = 1ul << (INTERRUPT - 1) | 1ul << (TERMINATE - 1);
-    system_call(__NR_rt_sigprocmask, BLOCK_SIGNALS, (long)&signals, 0, sizeof signals, 0, 0);
-    return (int)system_call(__NR_signalfd4, -1, (long)&signals, sizeof signals, 0, 0, 0);
+    system_call(NR_rt_sigprocmask, BLOCK_SIGNALS, (long)&signals, 0, sizeof signals, 0, 0);
+    return (int)system_call(NR_signalfd4, -1, (long)&signals, sizeof signals, 0, 0, 0);
 }
 
 #endif

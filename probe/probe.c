@@ -75,26 +75,24 @@ static long whole_number(const char *text, long most)
     return number_until(&text, '\0', most);
 }
 
-/* An address in network byte order, as the bytes stand in the text. */
-static int parse_address(const char *text, struct sockaddr_in *address)
+static int parse_address(const char *text, struct internet_address *address)
 {
-    unsigned char *bytes = (unsigned char *)&address->sin_addr.s_addr;
     for (int i = 0; i < 4; i++) {
         long part = number_until(&text, i < 3 ? '.' : '\0', 255);
         if (part < 0)
             return -1;
-        bytes[i] = (unsigned char)part;
+        address->address[i] = (unsigned char)part;
         text++;
     }
     return 0;
 }
 
-static int parse_port(const char *text, struct sockaddr_in *address)
+static int parse_port(const char *text, struct internet_address *address)
 {
     long port = whole_number(text, 65535);
     if (port < 1)
         return -1;
-    address->sin_port = __builtin_bswap16((unsigned short)port);
+    address->port = __builtin_bswap16((unsigned short)port);
     return 0;
 }
 
@@ -138,8 +136,8 @@ static int sleep_for(int count, char **arguments)
 
 static int show_ids(void)
 {
-    say_number("uid=", (unsigned long)system_call(__NR_getuid, 0, 0, 0, 0, 0, 0), "");
-    say_number(" euid=", (unsigned long)system_call(__NR_geteuid, 0, 0, 0, 0, 0, 0), "\n");
+    say_number("uid=", (unsigned long)system_call(NR_getuid, 0, 0, 0, 0, 0, 0), "");
+    say_number(" euid=", (unsigned long)system_call(NR_geteuid, 0, 0, 0, 0, 0, 0), "\n");
     return DONE;
 }
 
@@ -172,7 +170,7 @@ static int show_status(void)
 
 static int listen_for(int count, char **arguments)
 {
-    struct sockaddr_in address = {.sin_family = INTERNET};
+    struct internet_address address = {.family = INTERNET};
     long seconds = count == 2 ? whole_number(arguments[1], LONGEST) : -1;
     if (seconds < 0 || parse_port(arguments[0], &address) < 0)
         return usage();
@@ -201,7 +199,7 @@ static int listen_for(int count, char **arguments)
 
 /* 0 when the other side answered as `listen` does, ETIMEDOUT when it did not in time,
    EPROTO when something else answers there, else what the kernel says. */
-static int converse(const struct sockaddr_in *address, long deadline)
+static int converse(const struct internet_address *address, long deadline)
 {
     char buffer[sizeof answer];
     unsigned long size = 0;
@@ -227,7 +225,7 @@ static int converse(const struct sockaddr_in *address, long deadline)
 
 static int connect_to(int count, char **arguments)
 {
-    struct sockaddr_in address = {.sin_family = INTERNET};
+    struct internet_address address = {.family = INTERNET};
     long seconds = count == 3 ? whole_number(arguments[2], LONGEST) : DEFAULT_TIMEOUT;
     if (count < 2 || count > 3 || seconds < 1 || parse_address(arguments[0], &address) < 0 ||
         parse_port(arguments[1], &address) < 0)

@@ -1,4 +1,4 @@
-"""Ansible callback: leaves in a file why hosts could not be reached or failed, as data instead of as prose on stdout."""
+"""Ansible callback: leaves in a file, as data, why hosts could not be reached or failed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DOCUMENTATION = """
 name: hardhost_outcome
 type: notification
 short_description: why hosts could not be reached or failed
-description: Writes a JSON object, host to reason, to the file that the environment variable HARDHOST_OUTCOME names.
+description: Writes host and reason as JSON to the file that HARDHOST_OUTCOME names.
 """
 
 

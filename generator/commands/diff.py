@@ -21,6 +21,8 @@ from generator.write import read_manifest
 # These follow from the plan, whose differences are told in words.
 _DERIVED = frozenset({PLAN, MANIFEST, "CONTROLS.md"})
 
+_COLOURS = {"+": "32", "-": "31", "~": "33"}
+
 
 class Difference(NamedTuple):
     """One thing that A and B do not agree on; None where a side does not have it."""
@@ -50,7 +52,8 @@ def diff(content: Content, first: str, second: str, output_format: str) -> int:
         console.print_json([difference._asdict() for difference in found])
     else:
         for difference in found:
-            console.print_text(_line(difference))
+            line = _line(difference)
+            console.print_painted(line, _COLOURS[line[0]])
     return 1 if found else 0
 
 

@@ -74,7 +74,7 @@ def _plan(project: Path) -> Plan:
 
 
 def modifications(project: Path) -> Iterator[Problem]:
-    """What differs from the manifest. A file that was added where programs are found can change every answer too."""
+    """What differs from the manifest; an added file can change every answer too."""
     listed = read_manifest(project)
     if not listed:
         yield Problem(shown(project / MANIFEST), 0, "is missing or empty; render the project again")
@@ -103,7 +103,7 @@ def expired(plan: Plan, project: Path, today: date) -> Iterator[Problem]:
     """A waiver that has run out is no waiver; it is removed, renewed, or the control applied."""
     for control in plan.controls:
         if control.waiver and control.waiver.expires < today:
-            text = f"the exception for '{control.id}' expired on {control.waiver.expires} ({control.waiver.owner}); "
+            text = f"the exception for '{control.id}' expired on {control.waiver.expires}; "
             yield Problem(
                 shown(project / PLAN),
                 0,
@@ -136,7 +136,7 @@ def _audit(
 
 
 def _artifact(project: Path, host: str) -> dict[str, Any]:
-    """The decisions preflight left; an empty object where there are none, or none that can be read."""
+    """The decisions preflight left; an empty object where none can be read."""
     try:
         found = json.loads(
             (project / "artifacts" / f"{host.replace('/', '_')}.json").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Audit one host: what preflight decided, what the host shows, what the checks and probes make of it."""
+"""Audit one host: what preflight decided, what the host shows, what that proves."""
 
 from __future__ import annotations
 
@@ -42,21 +42,23 @@ class HostResult:
     results: list[Result] = field(default_factory=list)
 
 
-def artifact_problem(artifact: dict[str, Any], plan: dict[str, Any], max_age: float, now: datetime.datetime) -> str:
-    """Why decisions cannot be used: made for another profile, or too long ago; "" where they can."""
+def artifact_problem(
+    artifact: dict[str, Any], plan: dict[str, Any], max_age: float, now: datetime.datetime
+) -> str:
+    """Why decisions cannot be used: made for another profile, or too old; "" where they can."""
     again = "run preflight.yml again"
     if artifact.get("schema") != 1 or artifact.get("profile") != plan["profile"]:
-        return f"preflight's decisions are for profile {artifact.get('profile')}, not {plan['profile']}: {again}"
+        return f"preflight's decisions are not for the profile {plan['profile']}: {again}"
     try:
         moment = datetime.datetime.strptime(artifact["run"].split("-")[0], "%Y%m%dT%H%M%SZ")
     except (KeyError, ValueError):
         return f"preflight's decisions do not say when they were made: {again}"
-    age = (now - moment.replace(tzinfo=datetime.timezone.utc)).total_seconds()
+    age = (now - moment.replace(tzinfo=datetime.UTC)).total_seconds()
     return f"preflight's decisions are {int(age)} seconds old: {again}" if age > max_age else ""
 
 
 def load_artifact(project: Path, host: str) -> dict[str, Any] | None:
-    path = project / "artifacts" / f"{host.replace(chr(47), chr(95))}.json"
+    path = project / "artifacts" / f"{host.replace('/', '_')}.json"
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
@@ -67,15 +69,17 @@ class Auditor:
         self.project, self.plan, self.probe, self.max_age = project, plan, probe, max_age
 
     def audit(self, name: str, connection: Any) -> HostResult:
-        """Every control of the plan on one host. Never raises for what may be wrong with the host."""
+        """Every control of the plan on one host; what is wrong with the host is its `problem`."""
         result = HostResult(name)
         artifact = load_artifact(self.project, name)
         if artifact is None:
-            result.problem = f"preflight has left no decisions (artifacts/{name}.json): run preflight.yml first"
+            result.problem = (
+                f"preflight has left no decisions (artifacts/{name}.json): run preflight.yml first"
+            )
             return result
         result.engine, result.os = artifact.get("engine") or {}, artifact.get("os") or {}
         result.refused = artifact.get("refused")
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         result.problem = result.refused or artifact_problem(artifact, self.plan, self.max_age, now)
         if result.problem:
             return result
@@ -92,7 +96,9 @@ class Auditor:
 
     def _prove(self, host: ObservedHost, artifact: dict[str, Any], results: list[Result]) -> None:
         """Let the probes try what the checks could judge."""
-        judged = [one for one in results if one.status in (PASS, FAIL) and one.id in artifact["decisions"]]
+        judged = [
+            one for one in results if one.status in (PASS, FAIL) and one.id in artifact["decisions"]
+        ]
         settings = {one.id: artifact["decisions"][one.id]["settings"] for one in judged}
         found = self._probes(host, settings) if host.reading["info"] else {}
         for result in judged:
@@ -104,10 +110,18 @@ class Auditor:
         machine = host.reading["machine"]
         image = self.project / IMAGES / f"probe-{ARCHITECTURES.get(machine, machine)}.tar"
         if not image.is_file():
-            return {one: {"status": FAIL, "reason": f"there is no probe image for {machine}"} for one in settings}
-        argument = {"image": base64.b64encode(image.read_bytes()).decode("ascii"), "controls": settings}
+            return {
+                one: {"status": FAIL, "reason": f"there is no probe image for {machine}"}
+                for one in settings
+            }
+        argument = {
+            "image": base64.b64encode(image.read_bytes()).decode("ascii"),
+            "controls": settings,
+        }
         try:
-            found: dict[str, dict[str, str]] = remote.call(host.connection, self.project, "probes", "run", argument)
+            found: dict[str, dict[str, str]] = remote.call(
+                host.connection, self.project, "probes", "run", argument
+            )
         except remote.RemoteError as error:
             return {one: {"status": FAIL, "reason": f"the probes {error}"} for one in settings}
         return found
@@ -122,10 +136,12 @@ def wanted(artifact: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def decide(host: ObservedHost, control: dict[str, Any], artifact: dict[str, Any]) -> Result:
-    """The status of one control: preflight's decision where it is one, else what the check finds."""
+    """The status of one control: preflight's decision where that is one, else the check's."""
     decision = artifact["decisions"].get(control["id"])
     if decision is None:
-        return Result(control["id"], FAIL, "preflight has not decided about it: run preflight.yml again")
+        return Result(
+            control["id"], FAIL, "preflight has not decided about it: run preflight.yml again"
+        )
     if decision["decision"] in DECIDED:
         text = "; ".join(part for part in (decision["reason"], decision["remedy"]) if part)
         return Result(control["id"], decision["decision"], text)
@@ -136,6 +152,8 @@ def decide(host: ObservedHost, control: dict[str, Any], artifact: dict[str, Any]
 def judge(host: ObservedHost, control: dict[str, Any], artifact: dict[str, Any]) -> Verdict:
     check = importlib.import_module(f"checks.{control['check']}")
     if getattr(check, "ASKS_ENGINE", True) and not host.reading["info"]:
-        return failed(f"the engine cannot be asked: {host.reading['api_error'] or 'its API does not answer'}")
+        return failed(
+            f"the engine cannot be asked: {host.reading['api_error'] or 'its API does not answer'}"
+        )
     verdict: Verdict = check.check(host, control, artifact)
     return verdict

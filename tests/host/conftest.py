@@ -1,4 +1,4 @@
-"""The pytest side: options, one item per host and control, all hosts audited at once, the results file."""
+"""The pytest side: options, one item per host and control, the results file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,21 +22,37 @@ AUDITS = pytest.StashKey[dict[str, HostResult]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("hardhost")
     here = Path(__file__).resolve().parents[2]
-    group.addoption("--hardhost-project", type=Path, default=here, help="the rendered project (default: this one)")
-    group.addoption("--hardhost-probe", action="store_true", help="prove by effect too, in containers that try")
+    group.addoption(
+        "--hardhost-project",
+        type=Path,
+        default=here,
+        help="the rendered project (default: this one)",
+    )
+    group.addoption(
+        "--hardhost-probe", action="store_true", help="prove by effect too, in containers that try"
+    )
     group.addoption("--hardhost-results", type=Path, help="write the results to this file, as JSON")
-    group.addoption("--hardhost-max-age", type=float, default=3600, help="seconds that preflight's decisions hold")
+    group.addoption(
+        "--hardhost-max-age",
+        type=float,
+        default=3600,
+        help="seconds that preflight's decisions hold",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # testinfra calls ansible-inventory by name; pytest may have been started by its path.
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    os.environ["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    )
 
 
 def _plan(config: pytest.Config) -> dict[str, Any]:
     path = config.getoption("hardhost_project") / "plan.json"
     if not path.is_file():
-        raise pytest.UsageError(f"{path} is not there: give the rendered project with --hardhost-project")
+        raise pytest.UsageError(
+            f"{path} is not there: give the rendered project with --hardhost-project"
+        )
     plan: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return plan
 
@@ -51,7 +66,9 @@ def _hosts(config: pytest.Config, plan: dict[str, Any]) -> list[str]:
     chosen = [name.removeprefix("ansible://") for name in config.getoption("hosts").split(",")]
     strangers = sorted(set(chosen) - set(hosts))
     if strangers:
-        raise pytest.UsageError(f"not in the inventory's group {plan['group']}: {', '.join(strangers)}")
+        raise pytest.UsageError(
+            f"not in the inventory's group {plan['group']}: {', '.join(strangers)}"
+        )
     return chosen
 
 
@@ -62,7 +79,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     hosts = _hosts(metafunc.config, plan)
     if "control_id" in metafunc.fixturenames:
         pairs = [(host, control["id"]) for host in hosts for control in plan["controls"]]
-        metafunc.parametrize(("host_name", "control_id"), pairs, ids=[f"{host}-{name}" for host, name in pairs])
+        metafunc.parametrize(
+            ("host_name", "control_id"), pairs, ids=[f"{host}-{name}" for host, name in pairs]
+        )
     else:
         metafunc.parametrize("host_name", hosts, ids=hosts)
 
@@ -75,7 +94,13 @@ def audits(request: pytest.FixtureRequest) -> dict[str, HostResult]:
         config.getoption("hardhost_project"), _plan(config),
         probe=config.getoption("hardhost_probe"), max_age=config.getoption("hardhost_max_age"),
     )  # fmt: skip
-    names = sorted({item.callspec.params["host_name"] for item in request.session.items if hasattr(item, "callspec")})
+    names = sorted(
+        {
+            item.callspec.params["host_name"]
+            for item in request.session.items
+            if hasattr(item, "callspec")
+        }
+    )
     connections = [_connection(config, name) for name in names]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(auditor.audit, names, connections))
@@ -84,17 +109,25 @@ def audits(request: pytest.FixtureRequest) -> dict[str, HostResult]:
 
 
 def _connection(config: pytest.Config, name: str) -> Any:
-    options = {key: config.getoption(key) for key in ("ansible_inventory", "ssh_config", "ssh_identity_file")}
-    return testinfra.get_host(f"ansible://{name}", **options, force_ansible=config.getoption("force_ansible"))
+    options = {
+        key: config.getoption(key)
+        for key in ("ansible_inventory", "ssh_config", "ssh_identity_file")
+    }
+    return testinfra.get_host(
+        f"ansible://{name}", **options, force_ansible=config.getoption("force_ansible")
+    )
 
 
 @pytest.fixture
-def audit(audits: dict[str, HostResult], host_name: str) -> Iterator[HostResult]:
-    yield audits[host_name]
+def audit(audits: dict[str, HostResult], host_name: str) -> HostResult:
+    return audits[host_name]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     path = session.config.getoption("hardhost_results")
     if path:
         found = session.config.stash.get(AUDITS, {})
-        path.write_text(json.dumps([dataclasses.asdict(one) for one in found.values()], indent=1) + "\n", "utf-8")
+        path.write_text(
+            json.dumps([dataclasses.asdict(one) for one in found.values()], indent=1) + "\n",
+            "utf-8",
+        )

@@ -1,4 +1,4 @@
-"""Judge one leaf of daemon.json: what the running daemon works with, and what the next start would bring."""
+"""Judge one leaf of daemon.json: what is in force, and what the next start would bring."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ class _Absent:
 ABSENT = _Absent()  # set nowhere, and no default that could be compared
 UNKNOWN = object()  # the daemon may have it or not
 
-BUILTIN = "builtin"  # the seccomp profile that is part of dockerd; engines before 23.0 call it default
+BUILTIN = (
+    "builtin"  # the seccomp profile that is part of dockerd; engines before 23.0 call it default
+)
 
 # What dockerd does when a key is set nowhere, from the key table of its command line reference.
 DEFAULTS: dict[Leaf, Any] = {
@@ -37,7 +39,7 @@ DEFAULTS: dict[Leaf, Any] = {
 
 
 def security_option(reading: Reading, name: str) -> str | None:
-    """`profile=builtin` for the security option `seccomp`, "" for one without more to say, None where it is off."""
+    """What follows the name of a security option, as `profile=builtin`; None where it is off."""
     for option in reading["info"]["SecurityOptions"]:
         words = option.split(",", 1)
         if words[0] == f"name={name}":
@@ -50,7 +52,7 @@ def _seccomp(reading: Reading) -> Any:
     return BUILTIN if profile in ("default", "builtin") else profile
 
 
-# What the API shows of the running daemon; everything else is judged from its flags and the file it has read.
+# What the API shows; everything else is judged from the daemon's flags and the file it read.
 SHOWN: dict[Leaf, Callable[[Reading], Any]] = {
     ("debug",): lambda reading: reading["info"]["Debug"],
     ("experimental",): lambda reading: reading["info"]["ExperimentalBuild"],
@@ -60,7 +62,7 @@ SHOWN: dict[Leaf, Callable[[Reading], Any]] = {
 
 
 def leaves(options: dict[str, Any], path: Leaf = ()) -> Iterator[tuple[Leaf, Any]]:
-    """`(leaf, wish)` for everything that a control wants of daemon.json; one limit (`Name`, `Soft`, `Hard`) is one leaf."""
+    """`(leaf, wish)` for all that a control wants; a limit (`Name`, `Soft`, `Hard`) is one leaf."""
     for name, value in options.items():
         if isinstance(value, dict) and value and set(value) != {"never"} and "Name" not in value:
             yield from leaves(value, (*path, name))
@@ -74,19 +76,25 @@ def judge(reading: Reading, leaf: Leaf, wish: Any) -> Verdict:
     what, where = ".".join(leaf), reading["file"]["path"]
     if now is UNKNOWN:
         if fulfils(later, wish):
-            return pending(f"{where} holds {what} as wanted, but was changed after dockerd started: restart it")
+            return pending(
+                f"{where} holds {what} as wanted, but was changed after dockerd started: restart it"
+            )
         return failed(f"{what} is {shown(later)} in {where}, {wanted(wish)}")
     if not fulfils(now, wish):
         if fulfils(later, wish) and not fulfils(read_by_daemon(reading, leaf), wish):
-            return pending(f"{what} is {shown(now)} in the running daemon; {where} holds it as wanted: restart it")
+            return pending(
+                f"{what} is {shown(now)} in the running daemon, as wanted in {where}: restart it"
+            )
         return failed(f"{what} is {shown(now)} in the running daemon, {wanted(wish)}")
     if not fulfils(later, wish):
-        return failed(f"{what} is in force, but the next start of dockerd loses it: {shown(later)} in {where}")
+        return failed(
+            f"{what} is in force, but the next start of dockerd loses it: {shown(later)} in {where}"
+        )
     return passed(f"{what} is {shown(now)}")
 
 
 def running(reading: Reading, leaf: Leaf) -> Any:
-    """The value the daemon works with, as the API shows it, else as its flags and the file it read say."""
+    """The value the daemon works with: as the API shows it, else as it was given."""
     if leaf in SHOWN:
         return SHOWN[leaf](reading)
     return read_by_daemon(reading, leaf)

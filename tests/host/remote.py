@@ -12,7 +12,7 @@ ON_HOST = Path(__file__).parent / "onhost"
 SHARED = Path("roles/preflight/module_utils")
 SECONDS = 120  # for one script; each of its waits has a bound of its own below this
 
-# Runs on the host: takes modules as text, so that nothing has to be copied there and cleaned up again.
+# Runs on the host: takes modules as text, so that nothing is copied there and left behind.
 RECEIVER = """
 import base64, importlib, json, signal, sys, zlib
 from importlib.machinery import ModuleSpec
@@ -20,16 +20,19 @@ sent = json.loads(zlib.decompress(base64.b64decode(sys.argv[1])))
 signal.alarm(sent["seconds"])
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        return ModuleSpec(name, self, is_package=not sent["modules"][name]) if name in sent["modules"] else None
+        if name in sent["modules"]:
+            return ModuleSpec(name, self, is_package=not sent["modules"][name])
     def create_module(self, spec):
         return None
     def exec_module(self, module):
-        exec(compile(sent["modules"][module.__name__], module.__name__ + ".py", "exec"), module.__dict__)
+        name = module.__name__
+        exec(compile(sent["modules"][name], name + ".py", "exec"), module.__dict__)
 sys.meta_path.insert(0, Finder())
-print("hardhost:" + json.dumps(getattr(importlib.import_module(sent["module"]), sent["function"])(sent["argument"])))
+function = getattr(importlib.import_module(sent["module"]), sent["function"])
+print("hardhost:" + json.dumps(function(sent["argument"])))
 """
 
-# A host in the inventory may have become: true or not, a root login or not, and no python3 in its PATH.
+# With or without a root login, with or without become in the inventory.
 SHELL = """
 python=$(command -v python3 || echo /usr/libexec/platform-python)
 if [ "$(id -u)" = 0 ]; then exec "$python" -c {receiver} {sent}; fi
@@ -42,7 +45,7 @@ class RemoteError(Exception):
 
 
 def modules(project: Path) -> dict[str, str]:
-    """What a script on the host can import: its siblings, and what the modules of the project share."""
+    """What a script can import there: its siblings, and what the project's modules share."""
     found = {path.stem: path.read_text("utf-8") for path in sorted(ON_HOST.glob("*.py"))}
     found.update({"ansible": "", "ansible.module_utils": ""})
     for path in sorted((project / SHARED).glob("hardhost_*.py")):
@@ -52,12 +55,13 @@ def modules(project: Path) -> dict[str, str]:
 
 def call(connection: Any, project: Path, module: str, function: str, argument: Any) -> Any:
     """`module.function(argument)` on the host."""
-    message = {
-        "modules": modules(project), "module": module, "function": function, "argument": argument, "seconds": SECONDS,
-    }  # fmt: skip
+    message = {"module": module, "function": function, "argument": argument}
+    message |= {"modules": modules(project), "seconds": SECONDS}
     sent = base64.b64encode(zlib.compress(json.dumps(message).encode(), 9)).decode("ascii")
     receiver = base64.b64encode(RECEIVER.encode()).decode("ascii")
-    command = SHELL.format(receiver=f"'import base64;exec(base64.b64decode(\"{receiver}\"))'", sent=sent)
+    command = SHELL.format(
+        receiver=f"'import base64;exec(base64.b64decode(\"{receiver}\"))'", sent=sent
+    )
     code, output, errors = run(connection, command)
     answers = [line for line in output.splitlines() if line.startswith("hardhost:")]
     if code or not answers:
@@ -66,11 +70,17 @@ def call(connection: Any, project: Path, module: str, function: str, argument: A
 
 
 def run(connection: Any, command: str) -> tuple[int, str, str]:
-    """Run a shell command: over ssh itself where testinfra can, else through ansible, which knows every way to connect."""
+    """Run a shell command: over ssh where testinfra can, else through ansible."""
     if _needs_ansible(connection):
         words = base64.b64encode(command.encode()).decode("ascii")
-        found = connection.ansible("shell", f"echo {words} | base64 -d | sh", become=True, check=False)
-        return found.get("rc", 1), found.get("stdout", ""), found.get("stderr", "") or found.get("msg", "")
+        found = connection.ansible(
+            "shell", f"echo {words} | base64 -d | sh", become=True, check=False
+        )
+        return (
+            found.get("rc", 1),
+            found.get("stdout", ""),
+            found.get("stderr", "") or found.get("msg", ""),
+        )
     try:
         done = connection.run("sh -c %s", command)
     except RuntimeError as error:
@@ -79,12 +89,17 @@ def run(connection: Any, command: str) -> tuple[int, str, str]:
 
 
 def _needs_ansible(connection: Any) -> bool:
-    """Whether the inventory asks for what testinfra's own ssh cannot do, such as a password for sudo."""
+    """Whether the inventory asks for more than ssh and sudo without passwords."""
     backend = connection.backend
     if backend.get_connection_type() != "ansible":
         return False
     variables = backend.get_variables()
-    asked = ("ansible_become_password", "ansible_become_pass", "ansible_password", "ansible_ssh_pass")
+    asked = (
+        "ansible_become_password",
+        "ansible_become_pass",
+        "ansible_password",
+        "ansible_ssh_pass",
+    )
     if backend.force_ansible or any(variables.get(name) for name in asked):
         return True
     return backend.ansible_runner.get_host(backend.host) is None

@@ -13,7 +13,7 @@ def test_host(audit: HostResult) -> None:
 
 
 def test_control(audit: HostResult, control_id: str) -> None:
-    """The control is in force on the host. A control that is held back, waived or does not apply is skipped, with why."""
+    """The control is in force. One that is held back, waived or not applicable is skipped."""
     if audit.problem:
         pytest.fail(audit.problem, pytrace=False)
     [result] = [one for one in audit.results if one.id == control_id]

@@ -13,15 +13,14 @@ import yaml
 
 from tests.hosts import cases, container_host, engine, images
 from tests.hosts.inventory import inventory, molecule_instance
-from tests.hosts.local import HostsUnavailableError
-from tests.hosts.project import render, scenario_directory
+from tests.hosts.project import Project, render, scenario_directory
 
 
 def main() -> int:
     arguments = parser().parse_args()
     try:
         arguments.run(arguments)
-    except (HostsUnavailableError, LookupError, ValueError, TimeoutError, RuntimeError) as error:
+    except (LookupError, OSError, RuntimeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -47,6 +46,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("names", nargs="+")
     one.add_argument("--group", action="append", help="may be repeated; default: production")
     one.set_defaults(run=print_inventory)
+    one = commands.add_parser("begin", help="forget an earlier run of a scenario")
+    one.add_argument("scenario")
+    one.set_defaults(run=begin)
     one = commands.add_parser("instances", help="tell molecule how hosts are reached")
     one.add_argument("-o", dest="output", type=Path, required=True, help="instance config to write")
     one.add_argument("names", nargs="+")
@@ -56,6 +58,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("profile")
     one.add_argument("names", nargs="+")
     one.set_defaults(run=render_project)
+    one = commands.add_parser("give", help="give inputs to a scenario's project")
+    one.add_argument("scenario")
+    one.add_argument("inputs", nargs="+", metavar="NAME=VALUE")
+    one.set_defaults(run=give)
     one = commands.add_parser("cases", help="count the cases of a scenario that passed")
     one.add_argument("scenario")
     one.add_argument("--expect", type=int, required=True)
@@ -98,6 +104,10 @@ def print_inventory(arguments: argparse.Namespace) -> None:
     print(inventory(hosts, arguments.group or ["production"]), end="")
 
 
+def begin(arguments: argparse.Namespace) -> None:
+    shutil.rmtree(scenario_directory(arguments.scenario))
+
+
 def instances(arguments: argparse.Namespace) -> None:
     """Write molecule's instance config, and the hosts' keys next to it."""
     hosts = [container_host.find(name) for name in arguments.names]
@@ -107,11 +117,16 @@ def instances(arguments: argparse.Namespace) -> None:
 
 
 def render_project(arguments: argparse.Namespace) -> None:
-    """Begin a scenario: nothing of an earlier run may count."""
     directory = scenario_directory(arguments.scenario)
-    shutil.rmtree(directory)
     hosts = [container_host.find(name) for name in arguments.names]
     render(arguments.profile, directory / "project", hosts)
+
+
+def give(arguments: argparse.Namespace) -> None:
+    directory = scenario_directory(arguments.scenario) / "project"
+    pairs = [pair.partition("=") for pair in arguments.inputs]
+    inputs = {name: yaml.safe_load(value) for name, _, value in pairs}
+    Project(directory, directory / "inventory.yml").give(**inputs)
 
 
 def count(arguments: argparse.Namespace) -> None:

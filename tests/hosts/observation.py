@@ -16,6 +16,10 @@ def observe(host: Host) -> dict[str, Any]:
     """Everything a run could have touched: /etc, the state directory, the engine's answers."""
     seen = host.sh("python3 -", stdin=ON_HOST.read_bytes())
     loaded: dict[str, Any] = json.loads(seen.stdout)
+    # Two looks at a host that shows nothing would be equal.
+    assert loaded["etc"], f"{host.name}: /etc was not read"
+    assert loaded["daemon"], f"{host.name}: the engine does not answer"
+    assert loaded["process"], f"{host.name}: no daemon process is known"
     return loaded
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -29,6 +30,29 @@ class Run:
     text: str
     seconds: float
 
+    def assert_converged(self, *hosts: Host) -> None:
+        """It succeeded, and on each of these hosts it really ran."""
+        assert self.code == 0, self.text
+        for host in hosts:
+            assert self.recap(host)["ok"] > 0, self.text
+
+    def assert_unchanged(self, *hosts: Host) -> None:
+        """It succeeded and had nothing to do on any of these hosts."""
+        self.assert_converged(*hosts)
+        assert [self.recap(host)["changed"] for host in hosts] == [0] * len(hosts), self.text
+
+    def assert_failed(self, *hosts: Host, saying: str) -> None:
+        """It failed on these hosts, and says so in these words, however the lines are broken."""
+        assert self.code != 0, self.text
+        assert all(self.recap(host)["failed"] > 0 for host in hosts), self.text
+        assert saying in " ".join(self.text.split()), f"{saying!r} is not said:\n{self.text}"
+
+    def recap(self, host: Host) -> dict[str, int]:
+        """The counts of Ansible's recap for one host; an error where it has none."""
+        found = re.findall(rf"^{re.escape(host.name)} +: (.*)$", self.text, re.MULTILINE)
+        assert len(found) == 1, f"{host.name} is not in the recap once:\n{self.text}"
+        return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", found[0])}
+
 
 @dataclass(frozen=True)
 class Report:
@@ -37,6 +61,7 @@ class Report:
     code: int
     text: str
     content: dict[str, Any]
+    planned: frozenset[str]
 
     def statuses(self, host: str) -> dict[str, str]:
         return {result["id"]: result["status"] for result in self.results(host)}
@@ -45,9 +70,22 @@ class Report:
         return {result["id"]: result["reason"] for result in self.results(host)}
 
     def results(self, host: str) -> list[dict[str, Any]]:
+        """One result per control of the plan: an audit that did not run proves nothing."""
         found = [entry for entry in self.content["hosts"] if entry["host"] == host]
         assert len(found) == 1, f"{host} is not in the report once:\n{self.text}"
-        return list(found[0]["results"])
+        results: list[dict[str, Any]] = found[0]["results"]
+        assert {result["id"] for result in results} == self.planned, self.text
+        assert len(results) == len(self.planned), self.text
+        return results
+
+    def failed(self) -> list[str]:
+        """The controls that fail on any host; of a report in which every host was audited."""
+        return [
+            result["id"]
+            for entry in self.content["hosts"]
+            for result in self.results(entry["host"])
+            if result["status"] == "fail"
+        ]
 
 
 @dataclass(frozen=True)
@@ -105,7 +143,14 @@ class Project:
         command = ["verify", str(self.directory), "-i", str(self.inventory), *options]
         run = hardhost(*command)
         assert report.exists(), f"verify wrote no report, ended with {run.code}:\n{run.text}"
-        return Report(run.code, run.text, json.loads(report.read_text()))
+        return Report(run.code, run.text, json.loads(report.read_text()), self.controls())
+
+    def controls(self) -> frozenset[str]:
+        """The ids that the plan holds, read from the plan and from no report."""
+        plan = json.loads((self.directory / "plan.json").read_text())
+        ids = frozenset(control["id"] for control in plan["controls"])
+        assert ids, f"{self.directory}/plan.json holds no control"
+        return ids
 
     def artifact(self, host: str) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads((self.directory / f"artifacts/{host}.json").read_text())
@@ -126,7 +171,8 @@ class Project:
 def render(profile: str, directory: Path, hosts: Iterable[Host]) -> Project:
     """Render a profile and write an inventory of these hosts, in the project's group."""
     run = hardhost("render", profile, "-o", str(directory))
-    assert run.code == 0, run.text
+    if run.code != 0:
+        raise RuntimeError(f"{profile} cannot be rendered:\n{run.text}")
     group = json.loads((directory / "plan.json").read_text())["group"]
     file = directory / "inventory.yml"
     file.write_text(inventory(hosts, [group]))

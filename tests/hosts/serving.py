@@ -27,9 +27,9 @@ class Serving:
 
     def assert_unbroken(self) -> None:
         """The engine answers, the same processes run, and so do the connections opened before."""
-        now = observe(self.host)
-        assert now["daemon"] is not None, f"{self.host.name}: the engine does not answer"
-        assert now["containers"] == self.before["containers"]
+        assert self.before["containers"]
+        assert observe(self.host)["containers"] == self.before["containers"]
+        assert self.connections
         for connection in self.connections:
             connection.answers()
 
@@ -57,7 +57,9 @@ def serving(host: Host) -> Iterator[Serving]:
     workload.make_image(host)
     workload.serve(host)
     with workload.connections(host) as opened:
-        yield Serving(host, observe(host), opened)
+        before = observe(host)
+        assert sorted(name for name, _ in before["containers"].values()) == ["/web", "/worker"]
+        yield Serving(host, before, opened)
 
 
 def content(host: Host) -> str:

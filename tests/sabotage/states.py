@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DIRECTORY = Path(__file__).parent
+DAEMON_JSON = "/etc/docker/daemon.json"
 
 PATCH = """
 import json, pathlib, sys
@@ -24,7 +25,7 @@ def merged(value, patch):
         if part is None:
             del result[name]
     return result
-path = pathlib.Path("/etc/docker/daemon.json")
+path = pathlib.Path(sys.argv[2])
 old = json.loads(path.read_text() or "{}") if path.exists() else {}
 path.write_text(json.dumps(merged(old, json.loads(sys.argv[1])), indent=2) + "\\n")
 """
@@ -37,10 +38,11 @@ exit 1"""
 THEN = {
     "none": [],
     "reload": ["systemctl reload docker.service", "sleep 1"],
-    "restart": ["systemctl reset-failed docker.service docker.socket", "systemctl restart docker.service"],
+    "restart": [
+        "systemctl reset-failed docker.service docker.socket",
+        "systemctl restart docker.service",
+    ],
 }
-
-Lines = Annotated[list[str], Field(min_length=1)]
 
 
 class State(BaseModel):
@@ -57,7 +59,7 @@ class State(BaseModel):
     expect: Literal["fail", "pending"] = "fail"
     fails: list[str] = []
     probe: bool = False
-    mend: Literal["converge"] | Lines = "converge"
+    mend: list[str] = []
     cleanup: list[str] = []
 
     @model_validator(mode="after")
@@ -68,19 +70,23 @@ class State(BaseModel):
 
     def concerns(self, control: str) -> bool:
         """Whether this state takes a control out of force."""
-        return any(fnmatch.fnmatchcase(control, pattern) for pattern in self.fails or [self.control])
+        return any(
+            fnmatch.fnmatchcase(control, pattern) for pattern in self.fails or [self.control]
+        )
 
     def script(self) -> str:
         """Brings the host into the state."""
-        patch = [] if self.daemon_json is None else [f"python3 -c {shlex.quote(PATCH)} {shlex.quote(json.dumps(self.daemon_json))}"]
+        words = ["python3", "-c", PATCH, json.dumps(self.daemon_json), DAEMON_JSON]
+        patch = [shlex.join(words)] if self.daemon_json else []
         return _script([*patch, *self.commands, *THEN[self.then]], waits=self.then != "none")
 
     def mend_script(self) -> str | None:
-        """Mends the host; None where a converge does."""
-        return None if self.mend == "converge" else _script(self.mend, waits=True)
+        """What a converge cannot mend."""
+        return _script(self.mend, waits=False) if self.mend else None
 
     def cleanup_script(self) -> str | None:
-        return _script(self.cleanup, waits=True) if self.cleanup else None
+        """Takes away what the state had to bring along."""
+        return _script(self.cleanup, waits=False) if self.cleanup else None
 
 
 def _script(lines: list[str], *, waits: bool) -> str:

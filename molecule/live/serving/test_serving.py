@@ -16,7 +16,6 @@ from tests.hosts.project import Project, render
 from tests.hosts.serving import Serving, serving
 
 Table = Callable[[str, Host], dict[str, Any]]
-INPUTS = {"docker_daemon_nofile_soft": 1024, "docker_daemon_nofile_hard": 4096}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def assert_statuses(project: Project, served: list[Serving], table: str, expecte
 
 def test_baseline(served: list[Serving], baseline: Project, expectation: Table) -> None:
     run = baseline.play()
-    assert run.code == 0, run.text
+    run.assert_converged(*(one.host for one in served))
     for one in served:
         one.assert_unbroken()
     assert_statuses(baseline, served, "baseline", expectation)
@@ -51,7 +50,7 @@ def test_baseline(served: list[Serving], baseline: Project, expectation: Table) 
 
 def test_development(served: list[Serving], development: Project, expectation: Table) -> None:
     run = development.play()
-    assert run.code == 0, run.text
+    run.assert_converged(*(one.host for one in served))
     for one in served:
         one.assert_unbroken()
     assert_statuses(development, served, "development", expectation)
@@ -59,9 +58,7 @@ def test_development(served: list[Serving], development: Project, expectation: T
 
 def test_nothing_left_to_do(served: list[Serving], development: Project) -> None:
     before = [observe(one.host) for one in served]
-    run = development.play()
-    assert run.code == 0, run.text
-    assert "changed=1" not in run.text
+    development.play().assert_unchanged(*(one.host for one in served))
     after = [observe(one.host) for one in served]
     assert [differences(*pair) for pair in zip(before, after, strict=True)] == [{}, {}]
 
@@ -74,7 +71,7 @@ def test_failed_change(served: list[Serving], development: Project) -> None:
     run = development.play(inputs={"docker_daemon_log_max_size": "11m"})
     for one in served:
         breakage.mend(one.host)
-    assert run.code != 0, run.text
+    run.assert_failed(*(one.host for one in served), saying="docker.service")
     assert [one.host.out("cat /etc/docker/daemon.json") for one in served] == files
     for one in served:
         one.assert_unbroken()
@@ -82,7 +79,7 @@ def test_failed_change(served: list[Serving], development: Project) -> None:
 
 def test_next_run_converges(served: list[Serving], development: Project) -> None:
     run = development.play(inputs={"docker_daemon_log_max_size": "11m"})
-    assert run.code == 0, run.text
+    run.assert_converged(*(one.host for one in served))
     for one in served:
         one.assert_unbroken()
         assert '"11m"' in one.host.out("cat /etc/docker/daemon.json")
@@ -91,7 +88,7 @@ def test_next_run_converges(served: list[Serving], development: Project) -> None
 
 def test_rollback(served: list[Serving], development: Project, expectation: Table) -> None:
     run = development.play("rollback")
-    assert run.code == 0, run.text
+    run.assert_converged(*(one.host for one in served))
     for one in served:
         one.assert_unbroken()
         changed = differences(one.before, observe(one.host))

@@ -45,8 +45,7 @@ def wait_task(host: Host) -> None:
 
 
 def test_nothing_is_restarted(node_of_swarm: Serving, development: Project) -> None:
-    run = development.play()
-    assert run.code == 0, run.text
+    development.play().assert_converged(node_of_swarm.host)
     node_of_swarm.assert_daemon_untouched()
     node_of_swarm.assert_unbroken()
 
@@ -63,9 +62,8 @@ def test_what_waits_is_said(
 def test_an_ordered_restart_is_made(
     node_of_swarm: Serving, development: Project, expectation: Table
 ) -> None:
-    run = development.play(inputs={"docker_restart_stop_containers": True})
-    assert run.code == 0, run.text
     host = node_of_swarm.host
+    development.play(inputs={"docker_restart_stop_containers": True}).assert_converged(host)
     wait_task(host)
     assert observe(host)["process"] != node_of_swarm.before["process"]
     report = development.verify(probe=True)

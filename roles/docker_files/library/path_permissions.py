@@ -72,7 +72,7 @@ def write(edits, run, holder):
         states.save(state)
         for edit in edits:
             try:
-                permissions.change(edit["path"], edit["before"], edit["after"])
+                permissions.change(edit["path"], edit["after"], edit["before"])
             except (OSError, permissions.PermissionsError) as error:
                 raise Refused("%s: %s" % (edit["path"], getattr(error, "strerror", None) or error)) from error
 

@@ -62,10 +62,14 @@ from ansible.module_utils import hardhost_window as window
 from ansible.module_utils.basic import AnsibleModule
 
 FOLDER = "/var/lib/hardhost/job"
-UNIT = "hardhost-restart.service"
 SHIPPED = (hardhost_docker, files, hardhost_keys, options, hardhost_restart_job, running, service, states, hardhost_trial,
            hardhost_unit)
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def longest(timeout):
+    """Seconds that a job may take at the most: three starts, four reloads, two trials, containers to stop and start."""
+    return 3 * timeout + 600
 
 
 class Failed(Exception):
@@ -75,10 +79,9 @@ class Failed(Exception):
 def withheld(facts, parameters, step):
     """Why the daemon must not be touched now; "" where it may."""
     reason = window.closed(parameters["policy"], parameters["window"])
-    if reason or step != "restart" or parameters["stop_containers"]:
+    if reason or step != "restart":
         return reason
-    why, containers = decisions.stopped_by_restart(facts, facts["daemon_json"]["options"])
-    return "%s; docker_restart_stop_containers: true orders it" % why if containers else ""
+    return decisions.withheld(facts, facts["daemon_json"]["options"], parameters["stop_containers"])[0]
 
 
 def moves(facts):
@@ -136,15 +139,15 @@ def launch(facts, parameters, step):
     """Start the job's unit and return at once."""
     with states.locked():
         state = states.load()
-        states.claim(state, parameters["run"], parameters["holder"], 6 * parameters["timeout"])
+        states.claim(state, parameters["run"], parameters["holder"], longest(parameters["timeout"]))
         states.save(state)
         shutil.rmtree(FOLDER, ignore_errors=True)
         os.makedirs(FOLDER, mode=0o700)
         place_code()
         job = json.dumps(describe_job(facts, parameters, step)).encode("utf-8")
         files.replace(os.path.join(FOLDER, "job.json"), job, {"uid": 0, "gid": 0, "mode": 0o600})
-    words = ["systemd-run", "--unit=" + UNIT, "--collect", "--no-block", "--quiet", "--setenv=PYTHONPATH=" + FOLDER,
-             "--setenv=PATH=" + hardhost_facts.PATH, "--property=RuntimeMaxSec=%d" % (6 * parameters["timeout"]),
+    words = ["systemd-run", "--unit=" + hardhost_unit.JOB_UNIT, "--collect", "--no-block", "--quiet", "--setenv=PYTHONPATH=" + FOLDER,
+             "--setenv=PATH=" + hardhost_facts.PATH, "--property=RuntimeMaxSec=%d" % (longest(parameters["timeout"])),
              "--description=hardhost: bring daemon.json into force", sys.executable, "-m",
              "ansible.module_utils.hardhost_restart_job", FOLDER]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False)
@@ -160,15 +163,10 @@ def wait(seconds):
         data = files.read(path)
         if data:
             return json.loads(data.decode("utf-8"))
-        if not busy() and not os.path.exists(path):
-            raise Failed("the job ended without a result; see journalctl -u %s" % UNIT)
+        if not hardhost_unit.job_runs() and not os.path.exists(path):
+            raise Failed("the job ended without a result; see journalctl -u %s" % hardhost_unit.JOB_UNIT)
         time.sleep(0.3)
-    raise Failed("the job has not ended after %d seconds; see journalctl -u %s" % (seconds, UNIT))
-
-
-def busy():
-    """Whether a job runs, this run's or that of a controller that has gone."""
-    return hardhost_unit.show(UNIT).get("ActiveState") in ("active", "activating", "deactivating")
+    raise Failed("the job has not ended after %d seconds; see journalctl -u %s" % (seconds, hardhost_unit.JOB_UNIT))
 
 
 def settle(parameters):
@@ -186,8 +184,8 @@ def settle(parameters):
 
 def apply(parameters, check_mode):
     """The module's result. Failed where the wanted state is not in force at the end."""
-    if busy():
-        wait(6 * parameters["timeout"])
+    if hardhost_unit.job_runs():
+        wait(longest(parameters["timeout"]))
     facts = hardhost_facts.collect()
     answer = {"changed": False, "step": "none", "keys": [], "pending": "", "notes": []}
     if not facts["engine"]["running"]:
@@ -207,7 +205,7 @@ def apply(parameters, check_mode):
     answer["changed"] = True
     if not check_mode:
         launch(facts, parameters, answer["step"])
-        result = wait(6 * parameters["timeout"])
+        result = wait(longest(parameters["timeout"]))
         answer["notes"] = result["notes"]
         settle(parameters)
         if result["outcome"] != "done":

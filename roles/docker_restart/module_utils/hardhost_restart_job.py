@@ -241,7 +241,17 @@ def main(folder):
         write_result(folder, {"outcome": "down" if not docker.answers() else "broken", "notes": [],
                               "message": "%s: %s" % (type(error).__name__, error), "finished": time.time()})
         raise
+    finally:
+        give_lease_back(job["run"])
     write_result(folder, result)
+
+
+def give_lease_back(run):
+    """The controller may be gone: nobody else would do it."""
+    with states.locked():
+        state = states.load()
+        states.release(state, run)
+        states.save(state)
 
 
 def write_result(folder, result):

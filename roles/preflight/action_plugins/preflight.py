@@ -91,9 +91,12 @@ def wrong_exceptions(exceptions, plan):
 def _wrong_values(exception, known):
     if exception.get("id") and exception["id"] not in known:
         yield "unknown control %r in this project" % (exception["id"],)
+    expires = str(exception.get("expires", ""))
     try:
-        datetime.date.fromisoformat(str(exception.get("expires", "")))
+        canonical = datetime.date.fromisoformat(expires).isoformat() == expires  # dates are compared as text
     except ValueError:
+        canonical = False
+    if not canonical:
         yield "expires must be a date such as 2027-03-31"
 
 
@@ -108,7 +111,17 @@ def describe(plan, host, found, inputs):
     return {"schema": 1, "host": host, "profile": plan["profile"], "environment": plan["environment"], "run": RUN,
             "refused": found["refused"] or None, "engine": facts.get("engine", {}), "os": facts.get("os", {}),
             "restart": found.get("restart", {}), "inputs": inputs, "undo": found.get("undo", []),
-            "decisions": found.get("decisions", {}), "facts": facts}
+            "left": found.get("left", []),
+            "decisions": found.get("decisions", {}), "facts": facts,
+            "recreate": to_be_recreated(plan, found)}
+
+
+def to_be_recreated(plan, found):
+    """`{control id: names}`: the containers which keep their old settings until they are created anew."""
+    names = [one["name"] for one in (found.get("facts") or {}).get("containers", [])]
+    decisions = found.get("decisions", {})
+    return {control["id"]: names for control in plan["controls"]
+            if names and control["disruption"] == "recreate" and decisions.get(control["id"], {}).get("changes")}
 
 
 def write(folder, artifact):
@@ -129,10 +142,16 @@ def worded(artifact):
     for kind, title in (("apply", "will change"), ("pending", "held back"), ("waived", "waived"),
                         ("manual", "needs an input"), ("not_applicable", "not applicable")):
         lines += _section(artifact["decisions"], kind, title)
-    settled = sum(1 for one in artifact["decisions"].values() if one["decision"] == "apply" and not one["changes"])
-    lines += _undo(artifact)
-    lines.append("  %d of %d controls need no change" % (settled, len(artifact["decisions"])))
+    lines += _recreate(artifact)
+    lines += _undo(artifact) + list(_settled(artifact["decisions"]))
     return "\n".join(lines + ["  dockerd: " + _restart(artifact["restart"])])
+
+
+def _settled(decisions):
+    same = sum(1 for one in decisions.values() if one["decision"] == "apply" and not one["changes"])
+    reported = sum(1 for one in decisions.values() if one["decision"] == "report")
+    yield "  %d of %d controls need no change%s" % (
+        same, len(decisions), ", %d only checked by verify" % reported if reported else "")
 
 
 def worded_undo(artifact):
@@ -140,6 +159,7 @@ def worded_undo(artifact):
     lines = [_head(artifact)]
     if not artifact["refused"]:
         lines += _undo(artifact) or ["  nothing is left to take back"]
+        lines += ["  stays"] + ["    " + line for line in artifact["left"]] if artifact["left"] else []
         lines.append("  dockerd: " + _restart(artifact["restart"]))
     return "\n".join(lines)
 
@@ -149,6 +169,13 @@ def _head(artifact):
         return "%s  left alone: %s" % (artifact["host"], artifact["refused"])
     engine = artifact["engine"]["version"]
     return "%s  %s, %s" % (artifact["host"], artifact["os"]["pretty"], "Docker " + engine if engine else "no Docker yet")
+
+
+def _recreate(artifact):
+    if artifact["recreate"]:
+        yield "  takes effect on a container when it is created anew"
+    for identifier, names in sorted(artifact["recreate"].items()):
+        yield "    %s: %s" % (identifier, ", ".join(names))
 
 
 def _undo(artifact):

@@ -31,57 +31,77 @@ refused: {type: str, returned: always, description: Why the host is left alone, 
 decisions: {type: dict, returned: always, description: Per control id.}
 restart: {type: dict, returned: always, description: What a converge means for the running daemon.}
 undo: {type: list, returned: always, description: What undo would take back.}
+left: {type: list, returned: always, description: 'What undo would leave, and why.'}
 apply: {type: dict, returned: always, description: 'Per role, the controls to apply.'}
 facts: {type: dict, returned: always, description: The facts without secrets.}
 """
 
 import os
+import time
 
 from ansible.module_utils import hardhost_decisions as decisions
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_undo as undo
+from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils import hardhost_window as window
 from ansible.module_utils.basic import AnsibleModule
+
+JOB_SECONDS = 600
+START_SECONDS = 60
 
 
 def answer(parameters):
     """The module's result for its parameters."""
     if os.geteuid() != 0:
         return {"refused": "not root on this host; run with become", "decisions": {}, "restart": {}, "undo": [],
-                "apply": {}, "facts": {}}
+                "left": [], "apply": {}, "facts": {}}
+    wait_for_daemon()
     facts = hardhost_facts.collect()
     inputs = parameters["inputs"]
     refused = decisions.refusal(facts)
     result = {"refused": refused, "facts": hardhost_facts.public(facts), "decisions": {}, "restart": {}, "undo": [],
-              "apply": {}}
+              "left": [], "apply": {}}
     if refused:
         return result
     found = decisions.decide(parameters["controls"], facts, inputs, parameters["exceptions"], parameters["today"])
     changes = undo.chosen(facts["state"]["changes"], parameters["scope"], found, parameters["scope_controls"])
     targets = undo.targets(changes)
-    result.update(decisions=found, apply=by_role(decisions.applied(found, facts)),
-                  undo=[worded(one) for one in targets])
+    left = undo.stays(targets, facts, inputs)
+    staying = ["%s: %s" % (undo.worded(one), left[one["key"]]) for one in targets if one["key"] in left]
+    targets = [one for one in targets if one["key"] not in left]
+    result.update(decisions=found, apply=to_do(found, decisions.applied(found, facts), targets),
+                  undo=[undo.worded(one) for one in targets], left=staying)
     remaining = found if parameters["scope"] == "removed" else {}
     back = [one for one in targets if one["kind"] == "daemon_json_leaf"]
     result["restart"] = decisions.restart(remaining, facts, inputs, [(one["leaf"], one["original"]) for one in back])
     closed = window.closed(inputs.get("docker_restart_policy"), inputs.get("docker_restart_window") or {})
     if closed and result["restart"]["needed"] != "none":
         result["restart"].update(allowed=False, reason=closed)
+    result["restart"]["work"] = bool(result["restart"]["needed"] != "none" or targets or decisions.unsettled(facts))
     return result
 
 
-def by_role(controls):
-    """Controls grouped by the role that owns them."""
+def wait_for_daemon():
+    """Wait for a restart job that an earlier run left at work, and for a dockerd that is still starting."""
+    deadline = time.monotonic() + JOB_SECONDS
+    while units.job_runs() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    deadline = time.monotonic() + START_SECONDS
+    while units.show("docker.service").get("ActiveState") == "activating" and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+
+def to_do(found, controls, undone):
+    """Controls grouped by role; a role is left out where none of its controls has anything left to change.
+
+    So a host that needs nothing costs no further remote step. What is taken back may concern a neighbour's leaf: then
+    all of them are looked at again.
+    """
     grouped = {}
     for control in controls:
         grouped.setdefault(control["id"].split("/")[0], []).append(control)
-    return grouped
-
-
-def worded(target):
-    """One line per thing that undo would take back."""
-    name = ".".join(target["leaf"]) or target["ours"].get("value", "")
-    return "%s: %s (%s)" % (target["target"], name or target["kind"], ", ".join(target["controls"]))
+    return {role: members for role, members in grouped.items()
+            if undone or any(found[one["id"]]["changes"] for one in members)}
 
 
 def main():

@@ -8,6 +8,8 @@ import copy
 
 from ansible.module_utils import hardhost_permissions as permissions
 from ansible.module_utils import hardhost_running as running_daemon
+from ansible.module_utils import hardhost_unit as units
+from ansible.module_utils.hardhost_docker import SOCKET
 from ansible.module_utils.hardhost_keys import DATA_ROOT_KEYS
 from ansible.module_utils.hardhost_options import (OptionsError, changed_keys, is_wish, leaves, look, merge, put, redact,
                                                    same, satisfied, word)
@@ -36,6 +38,11 @@ def refusal(facts):
         return "unsupported engine %s; supported are %s to 29" % (version, OLDEST)
     if facts["daemon_json"]["error"]:
         return "%s; mend it by hand: it is not touched" % facts["daemon_json"]["error"]
+    if facts["process"] and not engine["running"]:
+        return "dockerd runs (process %d), but its API does not answer at %s" % (facts["process"]["pid"], SOCKET)
+    if facts["process"] and str(facts["process"]["pid"]) != facts["unit"]["MainPID"]:
+        return "dockerd (process %d) was not started by docker.service, and could not be restarted safely" % (
+            facts["process"]["pid"])
     if engine["running"] and (facts["api_error"] or not info):
         return "the daemon does not answer all questions: %s" % (facts["api_error"] or "no answer to /info")
     wrong = new_problems(facts["daemon_json"]["options"], running_daemon.accepted(facts), **context(facts))
@@ -100,10 +107,8 @@ def _gate(control, facts, inputs):
 
 
 def _waiver(control, exception, today):
-    waiver = exception or control["waiver"]
+    waiver = next((one for one in (exception, control["waiver"]) if one and str(one["expires"]) >= today), None)
     if not waiver:
-        return None
-    if str(waiver["expires"]) < today:
         return None
     return {"decision": "waived", "remedy": "",
             "reason": "%s (%s, until %s)" % (waiver["reason"], waiver["owner"], waiver["expires"])}
@@ -184,12 +189,17 @@ def context(facts):
 
 
 def _hold_dependants(decisions, controls):
-    for control in controls:
-        decision = decisions[control["id"]]
-        missing = [other for other in control["requires"]
-                   if decisions.get(other, {}).get("decision") not in ("apply", "not_applicable")]
-        if missing and decision["decision"] == "apply":
-            decision.update(hold("needs %s, which is not applied here" % ", ".join(missing), "see there"))
+    """Hold back what needs a control that is not applied here; again, for what needs those, until nothing is left."""
+    held = True
+    while held:
+        held = False
+        for control in controls:
+            decision = decisions[control["id"]]
+            missing = [other for other in control["requires"]
+                       if decisions.get(other, {}).get("decision") not in ("apply", "not_applicable")]
+            if missing and decision["decision"] == "apply":
+                decision.update(hold("needs %s, which is not applied here" % ", ".join(missing), "see there"))
+                held = True
 
 
 def _changes(settings, facts):
@@ -226,11 +236,30 @@ def restart(decisions, facts, inputs, removed):
     wanted = data if same(options, daemon["options"]) else word(options, data)
     answer["needed"], answer["why"] = running_daemon.step(running_daemon.known(facts), wanted)
     if answer["needed"] == "restart":
-        why, containers = stopped_by_restart(facts, options)
-        answer["containers"] = [one["name"] for one in containers]
-        answer["allowed"] = not containers or bool(inputs.get("docker_restart_stop_containers"))
-        answer["reason"] = "" if answer["allowed"] else "%s; docker_restart_stop_containers: true orders it" % why
+        answer["reason"], containers = withheld(facts, options, bool(inputs.get("docker_restart_stop_containers")))
+        answer.update(allowed=not answer["reason"], containers=[one["name"] for one in containers])
     return answer
+
+
+def unsettled(facts):
+    """Whether an earlier run has left something for `docker_restart`: a daemon down, a lease, a change not confirmed."""
+    return bool(not facts["engine"]["running"] or facts["state"]["lease"] or facts["state"]["undone"])
+
+
+def withheld(facts, options, ordered):
+    """`(reason, containers)`: why a restart into these options must not happen now, and which containers it would stop.
+
+    `ordered`: the operator accepts that containers stop. A unit that changed since dockerd was started is nobody's order:
+    putting the old file back would not mend it.
+    """
+    why, containers = stopped_by_restart(facts, options)
+    started, now = units.flags(facts["arguments"]["running"]), facts["flags"]
+    if not same(started, now):
+        return ("the unit's flags were changed since dockerd was started (%s); restart Docker by hand first, to see that it "
+                "starts with them" % ", ".join(changed_keys(started, now))), containers
+    if containers and not ordered:
+        return "%s; docker_restart_stop_containers: true orders it" % why, containers
+    return "", containers
 
 
 def stopped_by_restart(facts, options):

@@ -127,7 +127,10 @@ def _snap(unit):
 def _podman():
     """Whether the docker command is podman's stand-in."""
     command = shutil.which("docker")
-    return bool(command) and b"podman" in (files.read(os.path.realpath(command)) or b"")[:4096]
+    if not command:
+        return False
+    with open(command, "rb") as stream:  # a script; the real one is a program of 30 MB or more
+        return b"podman" in stream.read(4096)
 
 
 def _user_namespaces():

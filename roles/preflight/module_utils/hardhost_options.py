@@ -16,7 +16,7 @@ ABSENT = {"present": False}
 HIDDEN = "(hidden)"
 _SECRET_KEY = re.compile(r"(?i)token|secret|passw|credential|api.?key|access.?key|proxy|proxies|auth")
 _NOT_SECRET = ("userland-proxy", "userland-proxy-path", "authorization-plugins", "no-proxy")
-_SECRET_URL = re.compile(r"(?<=://)[^/\s\"@]+@")
+_SECRET_URL = re.compile(r"(?<=://)[^/\s\"]+@")  # up to the last @: a password may hold one
 
 
 class OptionsError(Exception):
@@ -61,6 +61,8 @@ def word(value, like=None):
     text = (like or b"").decode("utf-8-sig", "replace")
     indent = re.search(r"\n([ \t]+)\S", text)
     body = json.dumps(value, indent=indent.group(1) if indent else "  ", ensure_ascii=False)
+    if re.search("[\ud800-\udfff]", body):  # half a character, which JSON can write and UTF-8 cannot
+        body = json.dumps(value, indent=indent.group(1) if indent else "  ")
     mark = b"\xef\xbb\xbf" if (like or b"").startswith(b"\xef\xbb\xbf") else b""
     return mark + body.encode("utf-8") + (b"" if text.strip() and not text.endswith("\n") else b"\n")
 
@@ -92,22 +94,23 @@ def look(options, leaf):
 
 def put(options, leaf, content):
     """A copy of the object in which a leaf has a content as `look` gives it; objects left empty by a removal go too."""
-    result = dict(options)
-    name = leaf[0]
+    result, name = dict(options), leaf[0]
+    if not content["present"] and not look(options, leaf)["present"]:
+        return result
     if len(leaf) > 1:
         inner = result.get(name)
-        changed = put(inner if isinstance(inner, dict) else {}, leaf[1:], content)
-        if changed or content["present"] or not isinstance(inner, dict):
-            result[name] = changed
-        else:
-            del result[name]
-    elif content["present"]:
+        content = {"present": True, "value": put(inner if isinstance(inner, dict) else {}, leaf[1:], content)}
+    if content["present"] and (content["value"] != {} or len(leaf) == 1):
         result[name] = copy.deepcopy(content["value"])
     else:
         result.pop(name, None)
-    if len(leaf) > 1 and not content["present"] and not result.get(name):
-        result.pop(name, None)
     return result
+
+
+def without_empty(options):
+    """The object without the empty objects in it: they mean nothing to dockerd, and `put` removes those it empties."""
+    below = {name: without_empty(value) if isinstance(value, dict) else value for name, value in options.items()}
+    return {name: value for name, value in below.items() if value != {}}
 
 
 def satisfied(content, wish):

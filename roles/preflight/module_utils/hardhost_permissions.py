@@ -86,7 +86,7 @@ def _content(status):
     return {"uid": status.st_uid, "gid": status.st_gid, "mode": stat.S_IMODE(status.st_mode)}
 
 
-def change(path, before, after):
+def change(path, after, before=None):
     """Give the file at a resolved path (os.path.realpath) another owner and mode.
 
     OSError or PermissionsError where a part of the path has become a symbolic link, or the file is not `before` any more:
@@ -94,7 +94,7 @@ def change(path, before, after):
     """
     descriptor = _open(path)
     try:
-        if _content(os.fstat(descriptor)) != before:
+        if before and _content(os.fstat(descriptor)) != before:
             raise PermissionsError("somebody else changed it meanwhile; run again")
         os.fchown(descriptor, after["uid"], after["gid"])
         os.fchmod(descriptor, after["mode"])  # last: a change of owner clears the setuid and setgid bits

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils.hardhost_options import look
 from ansible.module_utils.hardhost_problems import LOCAL_LOG_DRIVERS
 
 
@@ -82,8 +83,8 @@ def seccomp_profile_readable(_facts, inputs, _control):
 def nofile_within_daemon_limit(facts, _inputs, control):
     """Above the daemon's own limit the API answers and no container starts."""
     limit = (facts["process"] or {}).get("nofile")
-    wanted = control["settings"]["docker_daemon_options"]["default-ulimits"]["nofile"]["Hard"]
-    if limit is None or 0 <= wanted <= limit:
+    wanted = look(control["settings"]["docker_daemon_options"], ("default-ulimits", "nofile", "Hard")).get("value")
+    if limit is None or wanted is None or 0 <= wanted <= limit:
         return None
     return hold("the daemon's own limit of open files is %d, below the wanted %d: no container would start"
                 % (limit, wanted),

@@ -120,8 +120,9 @@ def _user_namespace(options):
 
 
 def _runtime(options):
-    wanted = options.get("default-runtime", "runc")
-    known = set(options.get("runtimes") or {}) | {"runc", "io.containerd.runc.v2", "io.containerd.runtime.v1.linux"}
+    wanted, runtimes = options.get("default-runtime", "runc"), options.get("runtimes")
+    known = list(runtimes if isinstance(runtimes, dict) else []) + ["runc", "io.containerd.runc.v2",
+                                                                    "io.containerd.runtime.v1.linux"]
     if wanted in known or "/" in str(wanted):
         return []
     return [("default-runtime", "default-runtime %s is not among runtimes: dockerd would not start" % wanted)]
@@ -129,11 +130,11 @@ def _runtime(options):
 
 def _seccomp(options):
     path = options.get("seccomp-profile")
-    if path in (None, "", "builtin", "unconfined"):
-        return []
+    if not isinstance(path, str) or path in ("", "builtin", "unconfined"):
+        return []  # another type is a problem of its own, and a number would be opened as a descriptor
     try:
         json.loads((files.read(path) or b"").decode("utf-8"))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError):
         return [("seccomp-profile", "seccomp-profile %s is no readable JSON file: dockerd would not start" % path)]
     return []
 

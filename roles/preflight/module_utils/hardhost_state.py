@@ -17,7 +17,7 @@ from ansible.module_utils import hardhost_files as files
 
 DIRECTORY = "/var/lib/hardhost"
 VERSION = 1
-LEASE_SECONDS = 180
+LEASE_SECONDS = 60  # one module's work; a restart asks for as long as its job may take
 
 
 class StateError(Exception):
@@ -38,6 +38,9 @@ def load(directory=DIRECTORY):
     try:
         state = json.loads(data.decode("utf-8"))
         version = state["version"]
+        missing = [key for key in empty() if version == VERSION and key not in state]
+        if missing:
+            raise ValueError("it lacks %s" % ", ".join(missing))
     except (ValueError, KeyError, TypeError) as error:
         raise StateError("%s cannot be read (%s); restore it from a backup, or move it away: "
                          "nothing done before can be undone then" % (path, error)) from error

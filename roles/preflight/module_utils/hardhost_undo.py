@@ -4,10 +4,12 @@ SPDX-License-Identifier: Apache-2.0
 """
 from __future__ import annotations
 
-from ansible.module_utils.hardhost_options import OptionsError, leaves, look, parse, put, same, word
+from ansible.module_utils.hardhost_options import (OptionsError, leaves, look, parse, put, redact, same, without_empty,
+                                                   word)
 from ansible.module_utils.hardhost_preconditions import data_root_change, remapped
 
 KEPT = ("apply", "pending")  # decisions under which what a control has set stays
+ONE_WAY = ("package",)  # kinds that nothing takes back
 
 
 def chosen(changes, scope, decisions, controls=(), run=""):
@@ -22,7 +24,7 @@ def chosen(changes, scope, decisions, controls=(), run=""):
     if scope == "run":
         last = run or max([change["run"] for change in changes], default="")
         return [change for change in changes if change["run"] == last]
-    return [change for change in changes if not _kept(change, decisions)]
+    return [change for change in changes if change["kind"] not in ONE_WAY and not _kept(change, decisions)]
 
 
 def _kept(change, decisions):
@@ -66,24 +68,51 @@ def options_back(options, chosen_targets):
         if not same(present, one["original"]):
             if not same(present, one["ours"]):
                 conflicts.append("%s: %s is now %s; it was %s, and we had set %s" % (
-                    one["target"], ".".join(one["leaf"]), _shown(present), _shown(one["original"]), _shown(one["ours"])))
+                    one["target"], ".".join(one["leaf"]),
+                    *[_shown(content, one["leaf"]) for content in (present, one["original"], one["ours"])]))
                 continue
             options = put(options, one["leaf"], one["original"])
         done.append(one)
     return options, done, conflicts
 
 
+def _shown(content, leaf):
+    return repr(redact(content["value"], leaf[-1])) if content["present"] else "absent"
 
-def _shown(content):
-    return repr(content["value"]) if content["present"] else "absent"
+
+def stays(all_targets, facts, inputs):
+    """`{key: why}` of the targets that are not taken back now.
+
+    Packages; a switch of userns-remap that would move the data root, under the same conditions as switching it on; and the
+    user and the ranges of a data root that exists: without them its files would belong to nobody.
+    """
+    found = {one["key"]: "packages are not taken back" for one in all_targets if one["kind"] in ONE_WAY}
+    switch = [one for one in all_targets if one["leaf"] == ("userns-remap",)]
+    held = data_root_change(facts, inputs) if remapped(facts) else None
+    if held:
+        found.update({one["key"]: "%s; %s" % (held["reason"], held["remedy"]) for one in switch})
+    in_use = "userns-remap" in facts["daemon_json"]["options"] and (held or not switch)
+    for one in all_targets:
+        if one["kind"] == "line":
+            start = one["ours"]["value"].split(":")[1]
+            roots = [path for path in facts["data_roots"] if "/%s." % start in path]
+            if roots or in_use:
+                found[one["key"]] = "%s exists" % roots[0] if roots else "userns-remap is set"
+    ranges = [one["ours"]["value"] for one in all_targets if one["kind"] == "line" and one["key"] in found]
+    for one in all_targets:
+        if one["kind"] in ("user", "group") and (in_use or any(_owner(line) == one["ours"]["value"] for line in ranges)):
+            found[one["key"]] = "its range stays"
+    return found
 
 
-def held_back(chosen_targets, facts, inputs):
-    """`{leaf: reason and remedy}`: switching userns-remap back moves the data root again, under the same conditions."""
-    if not remapped(facts):
-        return {}
-    found = data_root_change(facts, inputs)
-    return {one["leaf"]: found for one in chosen_targets if one["leaf"] == ("userns-remap",)} if found else {}
+def _owner(line):
+    return line.partition(":")[0]
+
+
+def worded(target):
+    """One line for a thing that is taken back, or stays."""
+    name = ".".join(target["leaf"]) or (target["ours"] or {}).get("value", "")
+    return "%s: %s (%s)" % (target["target"], name or target["kind"], ", ".join(target["controls"]))
 
 
 def bytes_back(options, data, original, left):
@@ -93,7 +122,7 @@ def bytes_back(options, data, original, left):
     """
     if not left:
         try:
-            if same(options, parse(original)):
+            if same(without_empty(options), without_empty(parse(original))):
                 return original
         except OptionsError:
             pass

@@ -4,6 +4,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shlex
@@ -24,6 +25,7 @@ FLAG_KEYS = {
     "default-network-opt": "default-network-opts", "cdi-spec-dir": "cdi-spec-dirs",
     "node-generic-resource": "node-generic-resources",
 }
+JOB_UNIT = "hardhost-restart.service"
 NOT_KEYS = ("config-file", "validate", "version", "help")
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result", "MainPID", "FragmentPath", "DropInPaths", "ExecStart",
               "Environment", "EnvironmentFiles", "NeedDaemonReload", "UnitFileState", "TimeoutStartUSec", "LimitNOFILE")
@@ -37,44 +39,58 @@ def show(unit):
                               stderr=subprocess.DEVNULL, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return {}
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line)
+    return properties(done.stdout.decode("utf-8", "replace"))
 
 
-def environment(properties):
+def properties(text):
+    """The properties in the words of `systemctl show`, which gives each environment file a line of its own."""
+    found = {}
+    for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE):
+        found[name] = found[name] + " " + value if name in found else value
+    return found
+
+
+def job_runs():
+    """Whether the host-side restart job is at work, this run's or that of a controller that has gone."""
+    return show(JOB_UNIT).get("ActiveState") in ("active", "activating", "deactivating")
+
+
+def environment(unit):
     """The variables a unit is started with: `Environment=` first, then its files, as systemd.exec(5) orders them."""
-    variables = _assignments(shlex.split(properties.get("Environment", "")))
-    for path in re.findall(r"(/\S+) \(ignore_errors=\w+\)", properties.get("EnvironmentFiles", "")):
-        text = (files.read(path) or b"").decode("utf-8", "replace").replace("\\\n", "")
-        for line in text.splitlines():
-            if not line.lstrip().startswith(("#", ";")):
-                variables.update(_assignments(_words(line.strip())))
+    variables = dict(word.split("=", 1) for word in _split(unit.get("Environment", "")) if "=" in word)
+    for pattern in re.findall(r"(/\S+) \(ignore_errors=\w+\)", unit.get("EnvironmentFiles", "")):
+        for path in sorted(glob.glob(pattern)):
+            text = (files.read(path) or b"").decode("utf-8", "replace").replace("\\\n", "")
+            variables.update(_assigned(line.strip()) for line in text.splitlines()
+                             if "=" in line and not line.lstrip().startswith(("#", ";")))
     return variables
 
 
-def _words(line):
-    name, separator, value = line.partition("=")
+def _assigned(line):
+    """Name and value of a line of an environment file. Quotes are quotes only where they begin the value."""
+    name, _unused, value = line.partition("=")
+    value = value.strip()
+    return name.strip(), "".join(_split(value)) if value.startswith(("'", '"')) else value
+
+
+def _split(text):
+    """Words as a shell would split them; where a quote is not closed, at spaces."""
     try:
-        return [name + separator + "".join(shlex.split(value, posix=True)) if "'" in value or '"' in value
-                else line] if separator else []
+        return shlex.split(text)
     except ValueError:
-        return []
+        return text.split()
 
 
-def _assignments(words):
-    return dict(word.split("=", 1) for word in words if "=" in word)
-
-
-def command(properties):
+def command(unit):
     """The argument list of the unit's ExecStart with its variables filled in; empty where there is none."""
-    found = re.search(r"argv\[\]=(.*?) ; ignore_errors=", properties.get("ExecStart", ""))
+    found = re.search(r"argv\[\]=(.*?) ; ignore_errors=", unit.get("ExecStart", ""))
     if not found:
         return []
-    variables, words = environment(properties), []
+    variables, words = environment(unit), []
     for word in found.group(1).split():
         alone = re.fullmatch(r"\$(\w+)", word)
         if alone:
-            words += shlex.split(variables.get(alone.group(1), ""))
+            words += _split(variables.get(alone.group(1), ""))
         else:
             words.append(re.sub(r"\$\{(\w+)\}", lambda match: variables.get(match.group(1), ""), word))
     return words

@@ -46,8 +46,6 @@ from ansible.module_utils import hardhost_undo as undo
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.hardhost_options import OptionsError, difference
 
-ONE_WAY = {"package": "packages are not taken back"}
-
 
 class Refused(Exception):
     """Nothing was taken back; the text says why."""
@@ -59,16 +57,19 @@ class Work:
     def __init__(self, facts, parameters):
         self.facts, self.state, self.parameters = facts, facts["state"], parameters
         changes = undo.chosen(self.state["changes"], parameters["scope"], parameters["decisions"], parameters["controls"])
-        self.targets = undo.targets(changes)
-        self.undone, self.left, self.conflicts, self.diffs = [], [], [], []
+        found = undo.targets(changes)
+        left = undo.stays(found, facts, parameters["inputs"])
+        self.targets = [one for one in found if one["key"] not in left]
+        self.left = ["%s stays: %s" % (undo.worded(one), left[one["key"]]) for one in found if one["key"] in left]
+        self.undone, self.conflicts, self.diffs = [], [], []
         self.steps = []  # (targets, function that takes them back)
 
     def plan(self):
         """Find out what can be taken back; nothing is written here."""
-        self._plan_options([one for one in self.targets if one["kind"] == "daemon_json_leaf"])
-        for one in self.targets:
-            if one["kind"] != "daemon_json_leaf":
-                getattr(self, "_plan_" + one["kind"], self._plan_one_way)(one)
+        for kind in ("permissions", "daemon_json_leaf", "line", "user", "directory"):
+            chosen = [one for one in self.targets if one["kind"] == kind]
+            if chosen:
+                getattr(self, "_plan_" + kind)(chosen)
         if self.conflicts and self.parameters["conflicts"] == "stop":
             raise Refused("nothing was taken back, for this was changed since by somebody else: %s. Mend it, or set "
                           "undo_conflicts: leave to leave it as it is" % "; ".join(self.conflicts))
@@ -79,12 +80,7 @@ class Work:
         for targets, action in self.steps:
             action()
             self._forget(targets)
-        if self.conflicts:
-            self._forget([one for one in self.targets if self._is_conflict(one)])
-
-    def _is_conflict(self, one):
-        return any(text.startswith(one["target"] + ": ") for text in self.conflicts) and not any(
-            one in targets for targets, _action in self.steps)
+        self._forget(self.targets)  # what is left of them are conflicts which the operator has told us to leave
 
     def _forget(self, targets):
         numbers = {number for one in targets for number in one["numbers"]}
@@ -98,13 +94,7 @@ class Work:
         self.steps.append((targets, action))
         self.undone += words
 
-    def _plan_options(self, targets):
-        if not targets:
-            return
-        held = undo.held_back(targets, self.facts, self.parameters["inputs"])
-        for leaf, found in held.items():
-            self.left.append("%s stays: %s; %s" % (".".join(leaf), found["reason"], found["remedy"]))
-        targets = [one for one in targets if one["leaf"] not in held]
+    def _plan_daemon_json_leaf(self, targets):
         daemon = self.facts["daemon_json"]
         if daemon["error"]:
             raise Refused(daemon["error"])
@@ -136,53 +126,43 @@ class Work:
         elif data != daemon["data"]:
             files.replace(daemon["path"], data, like)
 
-    def _plan_permissions(self, one):
-        present = files.describe(one["target"])
-        now = {key: present[key] for key in ("uid", "gid", "mode")} if present else None
-        if now not in (None, one["ours"], one["original"]):
-            self.conflicts.append("%s: is now %s; it was %s, and we had set %s" % (
-                one["target"], permissions.worded(now), permissions.worded(one["original"]),
-                permissions.worded(one["ours"])))
-            return
-        if now == one["ours"]:
-            self.diffs.append({"before": permissions.worded(now) + "\n", "after": permissions.worded(one["original"]) + "\n",
-                               "before_header": one["target"], "after_header": one["target"]})
-        self._add([one], ["%s: owner and mode" % one["target"]], lambda: self._give_back(one, now))
+    def _plan_permissions(self, targets):
+        for one in targets:
+            present = files.describe(one["target"])
+            now = {key: present[key] for key in ("uid", "gid", "mode")} if present else None
+            if now not in (None, one["ours"], one["original"]):
+                self.conflicts.append("%s: is now %s; it was %s, and we had set %s" % (
+                    one["target"], permissions.worded(now), permissions.worded(one["original"]),
+                    permissions.worded(one["ours"])))
+                continue
+            if now == one["ours"]:
+                self.diffs.append({
+                    "before": permissions.worded(now) + "\n", "after": permissions.worded(one["original"]) + "\n",
+                    "before_header": one["target"], "after_header": one["target"]})
+            self._add([one], ["%s: owner and mode" % one["target"]],
+                      lambda one=one, now=now: self._give_back(one, now))
 
     def _give_back(self, one, now):
-        if now == one["ours"]:
-            os.chown(one["target"], one["original"]["uid"], one["original"]["gid"])
-            os.chmod(one["target"], one["original"]["mode"])
-
-    def _plan_line(self, one):
-        line = one["ours"]["value"]
-        root = next((path for path in self.facts["data_roots"] if "/%s." % line.split(":")[1] in path), "")
-        if root:
-            self.left.append("%s: the line %s stays while %s exists" % (one["target"], line, root))
+        if now != one["ours"]:
             return
-        if self._in_use():
-            self.left.append("%s: the line %s stays while daemon.json has userns-remap" % (one["target"], line))
-            return
-        self._add([one], ["%s: %s" % (one["target"], line)], lambda: remove_line(one["target"], line))
+        try:
+            permissions.change(one["target"], one["original"])
+        except (OSError, permissions.PermissionsError) as error:
+            raise Refused("%s: %s" % (one["target"], error)) from error
 
-    def _plan_user(self, one):
-        name = one["ours"]["value"]
-        if self._in_use() or any("stays" in text and name in text for text in self.left):
-            self.left.append("the user %s stays while its range does" % name)
-            return
-        self._add([one], ["the user %s" % name], lambda: remove_user(name))
+    def _plan_line(self, targets):
+        for one in targets:
+            line = one["ours"]["value"]
+            self._add([one], ["%s: %s" % (one["target"], line)],
+                      lambda one=one, line=line: remove_line(one["target"], line))
 
-    def _in_use(self):
-        """Whether userns-remap is, or stays, set."""
-        stays = any(text.startswith("userns-remap stays") for text in self.left)
-        ours = any(one["leaf"] == ("userns-remap",) for one in self.targets)
-        return stays or (not ours and "userns-remap" in self.facts["daemon_json"]["options"])
+    def _plan_user(self, targets):
+        for one in targets:
+            self._add([one], ["the user %s" % one["ours"]["value"]], lambda one=one: remove_user(one["ours"]["value"]))
 
-    def _plan_directory(self, one):
-        self._add([one], ["the directory %s" % one["target"]], lambda: remove_directory(one["target"]))
-
-    def _plan_one_way(self, one):
-        self.left.append("%s: %s" % (one["target"], ONE_WAY.get(one["kind"], "%s is not taken back" % one["kind"])))
+    def _plan_directory(self, targets):
+        for one in targets:
+            self._add([one], ["the directory %s" % one["target"]], lambda one=one: remove_directory(one["target"]))
 
 
 def remove_line(path, line):

@@ -1,1 +1,1 @@
-"""The checks: `check(host, control, artifact) -> Verdict`, one module per name that a control may give."""
+"""The checks: `check(host, control, artifact) -> Verdict`, one module per name."""

@@ -27,12 +27,20 @@ def check(host: ObservedHost, control: dict[str, Any], artifact: dict[str, Any])
 
 
 def _log_level(reading: Reading, _options: dict[str, Any]) -> str:
-    return "debug is on in the running daemon, which logs more than any log-level" if reading["info"]["Debug"] else ""
+    return (
+        "debug is on in the running daemon, which logs more than any log-level"
+        if reading["info"]["Debug"]
+        else ""
+    )
 
 
 def _log_options(reading: Reading, _options: dict[str, Any]) -> str:
     driver = reading["info"]["LoggingDriver"]
-    return "" if driver in LOCAL_LOG_DRIVERS else f"the log driver in force is {driver}, which knows no such limits"
+    return (
+        ""
+        if driver in LOCAL_LOG_DRIVERS
+        else f"the log driver in force is {driver}, which knows no such limits"
+    )
 
 
 def _ulimits(reading: Reading, options: dict[str, Any]) -> str:
@@ -46,7 +54,11 @@ def _ulimits(reading: Reading, options: dict[str, Any]) -> str:
 def _seccomp(reading: Reading, _options: dict[str, Any]) -> str:
     if not any(option.startswith("name=seccomp") for option in reading["info"]["SecurityOptions"]):
         return "the daemon does not support seccomp on this kernel"
-    return "the seccomp profile was changed after dockerd read it: restart it" if reading["profile_newer"] else ""
+    return (
+        "the seccomp profile was changed after dockerd read it: restart it"
+        if reading["profile_newer"]
+        else ""
+    )
 
 
 # What takes an option its effect although it is set: the reason, or "".

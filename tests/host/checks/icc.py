@@ -18,11 +18,17 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
     if reading["bridge"].get(OPTION) != "false":
         return _open(reading, later)
     if later is not False:
-        return failed(f"icc is off, but the next start of dockerd turns it on: {reading['file']['path']} does not hold it")
+        return failed(
+            "icc is off, but daemon.json does not hold it: the next start of dockerd loses it"
+        )
     if reading["kernel"]["bridge_nf_call_iptables"] != "1":
-        return failed("icc is off, but the kernel lets bridged packets past the filter: bridge-nf-call-iptables is not 1")
+        return failed(
+            "icc is off, but the filter does not see bridged packets: bridge-nf-call-iptables is 0"
+        )
     if not reading["kernel"]["isolates_bridge"]:
-        return failed("icc is off, but the kernel's filter has no rule that drops traffic within the bridge")
+        return failed(
+            "icc is off, but the kernel's filter has no rule that drops traffic within the bridge"
+        )
     return passed("icc is off on the default bridge, and the kernel drops traffic within it")
 
 
@@ -30,9 +36,15 @@ def _open(reading: Reading, later: Any) -> Verdict:
     if later is not False:
         return failed("icc is on: containers on the default bridge reach each other")
     if read_by_daemon(reading, ("icc",)) is not False:
-        return pending(f"{reading['file']['path']} holds icc: false, but dockerd has not been restarted since")
+        return pending(
+            f"{reading['file']['path']} holds icc: false, but dockerd has not been restarted since"
+        )
     running = sorted(one["name"] for one in reading["containers"] if one["running"])
     if running:
-        return pending("dockerd was started with icc: false, but these containers ran on through the start and hold the "
-                       f"old bridge: {named(running)}; stop them and restart dockerd")  # fmt: skip
-    return failed("dockerd was started with icc: false, but the default bridge still lets containers reach each other")
+        return pending(
+            "dockerd was started with icc: false, but these containers ran on and hold the old "
+            f"bridge: {named(running)}; stop them and restart dockerd"
+        )
+    return failed(
+        "dockerd was started with icc: false, but the default bridge does not isolate containers"
+    )

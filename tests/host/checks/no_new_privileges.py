@@ -1,4 +1,4 @@
-"""Programs in containers cannot gain privileges that the container did not start with, as setuid programs do."""
+"""Programs in containers cannot gain privileges, as setuid programs do."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
     if verdict.status != PASS:
         return verdict
     if _shows(reading) and security_option(reading, "no-new-privileges") is None:
-        return failed("dockerd was given no-new-privileges, but does not list it among its security options")
+        return failed(
+            "dockerd was given no-new-privileges, but does not list it among its security options"
+        )
     without = [one for one in reading["containers"] if not one["no_new_privileges"]]
     chosen = sorted(one["name"] for one in without if _opted_out(one))
     older = sorted(one["name"] for one in without if not _opted_out(one))
     if older:
-        return pending(f"in force for new containers; created before, so still without it: {named(older)}; re-create them")
+        return pending(
+            f"in force for new containers; created before and to be re-created: {named(older)}"
+        )
     note = f"; opted out by themselves: {named(chosen)}" if chosen else ""
     return passed(f"new containers get it{note}")
 
@@ -33,4 +37,7 @@ def _shows(reading: Reading) -> bool:
 
 
 def _opted_out(container: dict[str, Any]) -> bool:
-    return any(option.replace(":", "=") == "no-new-privileges=false" for option in container["security_options"])
+    return any(
+        option.replace(":", "=") == "no-new-privileges=false"
+        for option in container["security_options"]
+    )

@@ -15,7 +15,9 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
     if found:
         return failed(f"dockerd serves its API to anybody on {' and '.join(found)}")
     if listeners:
-        return passed(f"dockerd listens on {', '.join(map(_place, listeners))}, and serves its API to no stranger there")
+        return passed(
+            f"dockerd listens on {', '.join(map(_place, listeners))}, but serves no stranger there"
+        )
     return passed("dockerd listens on no TCP port")
 
 

@@ -11,7 +11,11 @@ ASKS_ENGINE = False  # it has an answer without the engine's too
 
 def check(host: ObservedHost, control: dict[str, Any], artifact: dict[str, Any]) -> Verdict:
     rules = artifact["decisions"][control["id"]]["settings"]["docker_files_paths"]
-    found = [(path, rule) for subject, rule in rules.items() for path in host.reading["subjects"][subject]]
+    found = [
+        (path, rule)
+        for subject, rule in rules.items()
+        for path in host.reading["subjects"][subject]
+    ]
     if not found:
         return pending(f"nothing is there (any more) of {named(sorted(rules))}")
     wrong = [reason for path, rule in found if (reason := _wrong(path, rule))]
@@ -24,7 +28,8 @@ def _wrong(path: dict[str, Any], rule: dict[str, str]) -> str:
     too_much = path["mode"] & ~int(rule["mode"], 8)
     if (path["owner"], path["group"]) == (rule["owner"], rule["group"]) and not too_much:
         return ""
-    return f"{_worded(path)}, wanted is {rule['owner']}:{rule['group']} and no more than {rule['mode']}"
+    wanted = f"{rule['owner']}:{rule['group']} and no more than {rule['mode']}"
+    return f"{_worded(path)}, wanted is {wanted}"
 
 
 def _worded(path: dict[str, Any]) -> str:

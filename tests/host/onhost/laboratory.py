@@ -1,7 +1,8 @@
-"""Containers and networks for probes, on the host: made of the image the project brings, and gone afterwards.
+"""Containers and networks for probes, on the host; gone afterwards.
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import json
@@ -27,8 +28,8 @@ class Laboratory:
     def __init__(self, image):
         self._tar = image
         self._made = []  # API paths, removed in reverse order
-        self._name = "hardhost-probe-%s" % os.urandom(4).hex()
-        self._labels = {LABEL: "%d" % time.time()}
+        self._name = f"hardhost-probe-{os.urandom(4).hex()}"
+        self._labels = {LABEL: str(int(time.time()))}
 
     def __enter__(self):
         for number in (signal.SIGALRM, signal.SIGHUP, signal.SIGTERM):
@@ -45,40 +46,55 @@ class Laboratory:
         self._clean()
 
     def _import(self):
-        query = [("fromSrc", "-"), ("repo", self._name), ("tag", "probe"), ("changes", 'ENTRYPOINT ["/probe"]')]
-        query += [("changes", "LABEL %s=%s" % one) for one in self._labels.items()]
-        self._made.append("/images/%s:probe?force=1" % self._name)
-        answer = docker.request("POST", "/images/create?" + urllib.parse.urlencode(query), self._tar, "application/x-tar")
+        query = [
+            ("fromSrc", "-"),
+            ("repo", self._name),
+            ("tag", "probe"),
+            ("changes", 'ENTRYPOINT ["/probe"]'),
+        ]
+        query += [("changes", "LABEL {}={}".format(*one)) for one in self._labels.items()]
+        self._made.append(f"/images/{self._name}:probe?force=1")
+        answer = docker.request(
+            "POST",
+            "/images/create?" + urllib.parse.urlencode(query),
+            self._tar,
+            "application/x-tar",
+        )
         if "error" in str(answer):
-            raise docker.ApiError("the probe image could not be imported: %s" % answer)
+            raise docker.ApiError(f"the probe image could not be imported: {answer}")
 
     def create(self, command, host=None, **config):
-        """A container that is not started; without a network, and with logs that can be read, unless told otherwise."""
+        """A container, not started; without network and with readable logs by default."""
         settings = {"NetworkMode": "none", "LogConfig": {"Type": "json-file"}}
         settings.update(host or {})
-        body = {"Image": self._name + ":probe", "Cmd": command, "Tty": True, "Labels": self._labels,
-                "HostConfig": {key: value for key, value in settings.items() if value is not None}}
+        body = {
+            "Image": self._name + ":probe",
+            "Cmd": command,
+            "Tty": True,
+            "Labels": self._labels,
+            "HostConfig": {key: value for key, value in settings.items() if value is not None},
+        }
         body.update(config)
-        name = "%s-%d" % (self._name, len(self._made))
+        name = f"{self._name}-{len(self._made)}"
         identifier = docker.request("POST", "/containers/create?name=" + name, body)["Id"]
-        self._made.append("/containers/%s?force=1&v=1" % identifier)
+        self._made.append(f"/containers/{identifier}?force=1&v=1")
         return identifier
 
     def start(self, command, host=None, **config):
         """A running container."""
         identifier = self.create(command, host, **config)
-        docker.request("POST", "/containers/%s/start" % identifier)
+        docker.request("POST", f"/containers/{identifier}/start")
         return identifier
 
     def run(self, command, host=None, **config):
         """`(exit code, output)` of a container that ended by itself."""
         identifier = self.start(command, host, **config)
-        code = docker.request("POST", "/containers/%s/wait" % identifier, timeout=WAIT)["StatusCode"]
+        code = docker.request("POST", f"/containers/{identifier}/wait", timeout=WAIT)["StatusCode"]
         return code, self.output(identifier)
 
     def output(self, identifier):
         """What a container has printed."""
-        text = docker.get("/containers/%s/logs?stdout=1&stderr=1" % identifier)
+        text = docker.get(f"/containers/{identifier}/logs?stdout=1&stderr=1")
         return str(text).replace("\r\n", "\n")
 
     def wait_for(self, identifier, text):
@@ -86,18 +102,26 @@ class Laboratory:
         deadline = time.monotonic() + 10
         while text not in self.output(identifier):
             if time.monotonic() > deadline:
-                raise docker.ApiError("the probe has not said %r but %r" % (text, self.output(identifier)))
+                raise docker.ApiError(
+                    f"the probe has not said {text!r} but {self.output(identifier)!r}"
+                )
             time.sleep(0.05)
 
     def inspect(self, identifier):
-        return docker.get("/containers/%s/json" % identifier)
+        return docker.get(f"/containers/{identifier}/json")
 
     def network(self, options):
         """The name of a new bridge network."""
-        name = "%s-net%d" % (self._name, len(self._made))
-        body = {"Name": name, "Driver": "bridge", "Options": options, "Labels": self._labels, "CheckDuplicate": True}
+        name = f"{self._name}-net{len(self._made)}"
+        body = {
+            "Name": name,
+            "Driver": "bridge",
+            "Options": options,
+            "Labels": self._labels,
+            "CheckDuplicate": True,
+        }
         docker.request("POST", "/networks/create", body)
-        self._made.append("/networks/%s" % name)
+        self._made.append(f"/networks/{name}")
         return name
 
     def _clean(self):
@@ -108,22 +132,26 @@ class Laboratory:
                 docker.request("DELETE", path, timeout=WAIT)
             except docker.ApiError as error:
                 if error.status != 404:
-                    failures.append("%s: %s" % (path.partition("?")[0], error))
+                    failures.append("{}: {}".format(path.partition("?")[0], error))
         self._made = []
         if failures:
-            raise docker.ApiError("probes were left behind, remove them by hand: " + "; ".join(failures))
+            raise docker.ApiError(
+                "probes were left behind, remove them by hand: " + "; ".join(failures)
+            )
 
 
 def _interrupt(number, _frame):
-    raise Interrupted("ended by signal %d" % number)
+    raise Interrupted(f"ended by signal {number}")
 
 
 def _sweep():
     """Remove what an earlier probe left behind whose host or connection died in the middle."""
     query = urllib.parse.urlencode({"all": 1, "filters": json.dumps({"label": [LABEL]})})
-    for path, found in (("/containers/%s?force=1&v=1", docker.get("/containers/json?" + query)),
-                        ("/networks/%s", docker.get("/networks?" + query)),
-                        ("/images/%s?force=1", docker.get("/images/json?" + query))):
+    for path, found in (
+        ("/containers/%s?force=1&v=1", docker.get("/containers/json?" + query)),
+        ("/networks/%s", docker.get("/networks?" + query)),
+        ("/images/%s?force=1", docker.get("/images/json?" + query)),
+    ):
         for one in found:
             made = (one.get("Labels") or {}).get(LABEL, "")
             if made.isdigit() and int(made) < time.time() - ABANDONED:

@@ -1,10 +1,12 @@
-"""Prove controls by effect, on the host: containers try what a control forbids, and the same where it is allowed.
+"""Prove controls by effect, on the host: containers try what is forbidden, and what is allowed.
 
-A probe takes the laboratory and the control's settings, and returns what it saw. It raises `NotInForce` where the attempt
-succeeds, and `ProvesNothing` where its positive control fails: then the attempt may fail for any reason.
+A probe takes the laboratory and the control's settings, and returns what it saw. It raises
+`NotInForce` where the attempt succeeds, and `ProvesNothing` where its positive control fails: then
+the attempt may have failed for any reason.
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import base64
@@ -28,15 +30,21 @@ class ProvesNothing(Exception):
 
 
 def run(wanted):
-    """`{control id: {status, reason}}` for those of `{"image": base64, "controls": {id: settings}}` that have a probe."""
+    """`{id: {status, reason}}` for those of `{"image", "controls": {id: settings}}` with a probe."""
     chosen = sorted(set(wanted["controls"]) & set(PROBES))
     if not chosen:
         return {}
     try:
         with Laboratory(base64.b64decode(wanted["image"])) as laboratory:
-            return {name: _attempt(PROBES[name], laboratory, wanted["controls"][name]) for name in chosen}
+            return {
+                name: _attempt(PROBES[name], laboratory, wanted["controls"][name])
+                for name in chosen
+            }
     except docker.ApiError as error:
-        return {name: {"status": "fail", "reason": "the probe could not run: %s" % error} for name in chosen}
+        return {
+            name: {"status": "fail", "reason": f"the probe could not run: {error}"}
+            for name in chosen
+        }
 
 
 def _attempt(probe, laboratory, settings):
@@ -45,36 +53,38 @@ def _attempt(probe, laboratory, settings):
     except NotInForce as error:
         return {"status": "fail", "reason": str(error)}
     except ProvesNothing as error:
-        return {"status": "fail", "reason": "the probe proves nothing: %s" % error}
+        return {"status": "fail", "reason": f"the probe proves nothing: {error}"}
     except docker.ApiError as error:
-        return {"status": "fail", "reason": "the probe could not run: %s" % error}
+        return {"status": "fail", "reason": f"the probe could not run: {error}"}
 
 
 def engine_present(laboratory, _settings):
     code, output = laboratory.run(["exit"])
     if code != 0:
-        raise NotInForce("a container ended with %d: %s" % (code, output.strip()))
+        raise NotInForce(f"a container ended with {code}: {output.strip()}")
     return "a container starts and ends"
 
 
 def icc(laboratory, _settings):
     listener, address = _listener(laboratory, "bridge")
     if _greeting(address) != "hardhost":
-        raise ProvesNothing("the host itself does not reach a container at %s" % address)
+        raise ProvesNothing(f"the host itself does not reach a container at {address}")
     network = laboratory.network({ICC: "true"})
     _unused, neighbour = _listener(laboratory, network)
     code, output = laboratory.run(["connect", neighbour, str(PORT)], {"NetworkMode": network})
     if code != 0:
-        raise ProvesNothing("two containers on a network of their own do not reach each other: %s" % output.strip())
+        raise ProvesNothing(
+            f"two containers on a network of their own do not reach each other: {output.strip()}"
+        )
     code, output = laboratory.run(["connect", address, str(PORT)], {"NetworkMode": "bridge"})
     said = output.strip()
     if code == 0:
         raise NotInForce("a container on the default bridge reached another")
     if code != 1 or not re.match(r"timeout|refused|unreachable", said):
-        raise ProvesNothing("the attempt ended with %d: %s" % (code, said))
+        raise ProvesNothing(f"the attempt ended with {code}: {said}")
     if "listening" not in laboratory.output(listener) or _greeting(address) != "hardhost":
         raise ProvesNothing("the other container had stopped listening")
-    return "a container on the default bridge did not reach another (%s); on a network of their own it did" % said
+    return f"a container on the default bridge did not reach another ({said}); elsewhere it did"
 
 
 def _listener(laboratory, network):
@@ -95,10 +105,12 @@ def _greeting(address):
 def userns_remap(laboratory, _settings):
     outside = _outside(laboratory, {})
     if _outside(laboratory, {"UsernsMode": "host"}) != 0:
-        raise ProvesNothing("root of a container in the host's own user namespace does not show as 0")
+        raise ProvesNothing(
+            "root of a container in the host's own user namespace does not show as 0"
+        )
     if outside == 0:
         raise NotInForce("root in a container is root on the host")
-    return "root in a container is %d on the host, and 0 with --userns=host" % outside
+    return f"root in a container is {outside} on the host, and 0 with --userns=host"
 
 
 def _outside(laboratory, host):
@@ -107,24 +119,31 @@ def _outside(laboratory, host):
 
 def no_new_privileges(laboratory, _settings):
     text = _status(laboratory, {}, Entrypoint=["/probe-suid"], User=NOBODY)
-    allowed = _status(laboratory, {"SecurityOpt": ["no-new-privileges=false"]}, Entrypoint=["/probe-suid"], User=NOBODY)
+    allowed = _status(
+        laboratory,
+        {"SecurityOpt": ["no-new-privileges=false"]},
+        Entrypoint=["/probe-suid"],
+        User=NOBODY,
+    )
     if _effective(allowed) != 0:
         raise ProvesNothing("a setuid program gains nothing even where it is allowed to")
     if _effective(text) == 0 or _number("NoNewPrivs", text) != 1:
         raise NotInForce("a setuid program in a container became root")
-    return "a setuid program stayed %d; with no-new-privileges=false it became root" % _effective(text)
+    return (
+        f"a setuid program stayed {_effective(text)}; with no-new-privileges=false it became root"
+    )
 
 
 def default_ulimits(laboratory, settings):
     wanted = settings["docker_daemon_options"]["default-ulimits"]["nofile"]
-    expected = (wanted["Soft"], wanted["Hard"])
+    expected = wanted["Soft"], wanted["Hard"]
     other = {"Name": "nofile", "Soft": 64, "Hard": 128}
     if _limits(laboratory, {"Ulimits": [other]}) != (64, 128):
         raise ProvesNothing("a container does not get the limits it asks for")
     found = _limits(laboratory, {})
     if found != expected:
-        raise NotInForce("a container may open %d:%d files, wanted is %d:%d" % (found + expected))
-    return "a container may open %d files, %d at most" % found
+        raise NotInForce(f"a container may open (soft, hard) {found} files, wanted is {expected}")
+    return f"a container may open {found[0]} files, {found[1]} at most"
 
 
 def _limits(laboratory, host):
@@ -134,13 +153,22 @@ def _limits(laboratory, host):
 
 def log_rotation(laboratory, settings):
     wanted = settings["docker_daemon_options"]["log-opts"]
-    if _log_options(laboratory, {"Type": "json-file", "Config": {"max-size": "1k"}}).get("max-size") != "1k":
+    if (
+        _log_options(laboratory, {"Type": "json-file", "Config": {"max-size": "1k"}}).get(
+            "max-size"
+        )
+        != "1k"
+    ):
         raise ProvesNothing("a container does not get the log options it asks for")
     found = _log_options(laboratory, None)
     different = sorted(name for name, value in wanted.items() if found.get(name) != value)
     if different:
-        raise NotInForce("a new container has " + ", ".join("%s %s" % (name, found.get(name)) for name in different))
-    return "a new container has " + ", ".join("%s %s" % one for one in sorted(wanted.items()))
+        raise NotInForce(
+            "a new container has " + ", ".join(f"{name} {found.get(name)}" for name in different)
+        )
+    return "a new container has " + ", ".join(
+        "{} {}".format(*one) for one in sorted(wanted.items())
+    )
 
 
 def _log_options(laboratory, config):
@@ -153,14 +181,14 @@ def seccomp_default(laboratory, _settings):
         raise ProvesNothing("a container is filtered even where it asks not to be")
     mode = _number("Seccomp", _status(laboratory, {}))
     if mode != 2:
-        raise NotInForce("the kernel filters no system calls of a container (Seccomp: %d)" % mode)
+        raise NotInForce(f"the kernel filters no system calls of a container (Seccomp: {mode})")
     return "the kernel filters a container's system calls, and not with seccomp=unconfined"
 
 
 def _status(laboratory, host, **config):
     code, output = laboratory.run(["status"], host, **config)
     if code != 0:
-        raise ProvesNothing("the probe ended with %d: %s" % (code, output.strip()[-200:]))
+        raise ProvesNothing(f"the probe ended with {code}: {output.strip()[-200:]}")
     return output
 
 
@@ -169,13 +197,13 @@ def _effective(text):
 
 
 def _number(name, text):
-    return int(_found(r"^%s:\s*(\d+)" % name, text).group(1))
+    return int(_found(rf"^{name}:\s*(\d+)", text).group(1))
 
 
 def _found(pattern, text):
     found = re.search(pattern, text, re.MULTILINE)
     if not found:
-        raise ProvesNothing("the probe said nothing that matches %r" % pattern)
+        raise ProvesNothing(f"the probe said nothing that matches {pattern!r}")
     return found
 
 

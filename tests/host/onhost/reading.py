@@ -1,10 +1,11 @@
 """Read, on the host and as root, what the checks need of the live system. Changes nothing.
 
-`read(wanted)` takes `{"keys": [daemon.json keys], "subjects": [of docker_files_paths]}` and returns plain data: of flags
-and of daemon.json the wanted keys alone, of containers never the environment.
+`read(wanted)` takes `{"keys": [daemon.json keys], "subjects": [of docker_files_paths]}` and returns
+plain data: of flags and of daemon.json the wanted keys alone, of containers never the environment.
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import grp
@@ -14,6 +15,7 @@ import pwd
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import sockets
 from ansible.module_utils import hardhost_facts
@@ -28,22 +30,27 @@ def read(wanted):
     """Everything, in one answer."""
     facts = hardhost_facts.collect()
     process = facts["process"]
-    path = units.config_file(process["arguments"]) if process else facts["daemon_json"]["path"]
     return {
         "machine": os.uname().machine,
         "engine": facts["engine"],
         "api_error": facts["api_error"] if process else "dockerd does not run",
         "info": facts["info"],
         "bridge": facts["bridge"],
-        "kernel": {"bridge_nf_call_iptables": _text("/proc/sys/net/bridge/bridge-nf-call-iptables"),
-                   "isolates_bridge": _isolates(facts["bridge"].get("com.docker.network.bridge.name", "docker0"))},
+        "kernel": {
+            "bridge_nf_call_iptables": _text("/proc/sys/net/bridge/bridge-nf-call-iptables"),
+            "isolates_bridge": _isolates(
+                facts["bridge"].get("com.docker.network.bridge.name", "docker0")
+            ),
+        },
         "containers": [_container(one, facts["info"]) for one in facts["containers"]],
         "daemon": _daemon(process, facts, wanted["keys"]),
-        "file": _file(path, facts, wanted["keys"]),
+        "file": _file(facts, wanted["keys"]),
         "listeners": sockets.listeners(process["pid"]) if process else [],
         "identities": {name: facts["identities"][name] for name in ("subuid", "subgid")},
-        "subjects": {subject: [_described(found) for found in permissions.paths(subject, facts)]
-                     for subject in wanted["subjects"]},
+        "subjects": {
+            subject: [_described(found) for found in permissions.paths(subject, facts)]
+            for subject in wanted["subjects"]
+        },
         "profile_newer": _profile_newer(facts),
     }
 
@@ -57,16 +64,28 @@ def _text(path):
 
 def _isolates(bridge):
     """Whether the kernel's packet filter drops what goes from a bridge back into it."""
-    rules = _output(["iptables", "-w", "10", "-S"])
+    return drops(_output(["iptables", "-w", "10", "-S"]), bridge) or drops_in_nftables(
+        _output(["nft", "list", "ruleset"]), bridge
+    )
+
+
+def drops(rules, bridge):
+    """Whether `iptables -S` shows the rule of `icc: false`."""
     name = re.escape(bridge)
-    if re.search(r"^-A \S+ -i %s -o %s(?: .*)? -j DROP$" % (name, name), rules, re.MULTILINE):
-        return True
-    return bool(re.search(r"drop comment \"ICC\"", _output(["nft", "list", "ruleset"])))
+    return bool(re.search(rf"^-A \S+ -i {name} -o {name}(?: .*)? -j DROP$", rules, re.MULTILINE))
+
+
+def drops_in_nftables(rules, bridge):
+    """Whether `nft list ruleset` shows it, as engines since 29.0 word it: moby daemon/libnetwork, nftables backend."""
+    chains = re.findall(r"chain ([^\s{]+) \{(.*?)\n\t\}", rules, re.DOTALL)
+    return any(bridge in name and 'drop comment "ICC"' in body for name, body in chains)
 
 
 def _output(words):
     try:
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20, check=False)
+        done = subprocess.run(
+            words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode("utf-8", "replace")
@@ -74,23 +93,28 @@ def _output(words):
 
 def _container(facts, info):
     """What the kernel and the daemon hold about one container."""
-    found = {key: facts[key] for key in ("id", "name", "running", "security_options", "userns_mode")}
+    found = {
+        key: facts[key] for key in ("id", "name", "running", "security_options", "userns_mode")
+    }
     found["no_new_privileges"] = _created_with_no_new_privileges(facts["id"], info)
     found["root_is"] = None
     if facts["running"]:
-        status = _text("/proc/%d/status" % facts["pid"])
+        status = _text(f"/proc/{facts['pid']}/status")
         found["no_new_privileges"] = found["no_new_privileges"] and bool(
-            re.search(r"^NoNewPrivs:\s*1$", status, re.MULTILINE))
-        first = _text("/proc/%d/uid_map" % facts["pid"]).split()
+            re.search(r"^NoNewPrivs:\s*1$", status, re.MULTILINE)
+        )
+        first = _text(f"/proc/{facts['pid']}/uid_map").split()
         found["root_is"] = int(first[1]) if len(first) > 1 else None
     return found
 
 
 def _created_with_no_new_privileges(identifier, info):
     """What the daemon stored when the container was created; the API does not show it."""
-    path = os.path.join(info.get("DockerRootDir") or "/var/lib/docker", "containers", identifier, "config.v2.json")
+    path = f"{info.get('DockerRootDir')}/containers/{identifier}/config.v2.json"
     try:
-        return json.loads((files.read(path) or b"{}").decode("utf-8")).get("NoNewPrivileges") is True
+        return (
+            json.loads((files.read(path) or b"{}").decode("utf-8")).get("NoNewPrivileges") is True
+        )
     except (OSError, ValueError):
         return False
 
@@ -99,29 +123,32 @@ def _daemon(process, facts, keys):
     if not process:
         return None
     flags = {"running": units.flags(process["arguments"]), "configured": facts["flags"]}
-    return {"nofile": process["nofile"],
-            "flags": {when: {key: value for key, value in found.items() if key in keys}
-                      for when, found in flags.items()}}
+    return {
+        "nofile": process["nofile"],
+        "flags": {
+            when: {key: value for key, value in found.items() if key in keys}
+            for when, found in flags.items()
+        },
+    }
 
 
-def _file(path, facts, keys):
-    """daemon.json as it is (`options`), and as the running daemon has read it (`read`, None: unknown)."""
-    data, error, options = None, "", {}
-    try:
-        data = files.read(path)
-        options = parse(data)
-    except (OSError, OptionsError) as problem:
-        error = str(problem)
-    return {"path": path, "error": error, "options": _only(options, keys), "read": _read(path, data, facts, keys)}
+def _file(facts, keys):
+    """daemon.json as it is (`options`), and as the daemon has read it (`read`, None: unknown)."""
+    found = facts["daemon_json"]
+    return {
+        "path": found["path"],
+        "error": found["error"],
+        "options": _only(found["options"], keys),
+        "read": _read(found, facts, keys),
+    }
 
 
 def _only(options, keys):
     return {key: value for key, value in options.items() if key in keys}
 
 
-def _read(path, data, facts, keys):
-    process = facts["process"]
-    if not process or _touched(path, data, facts):
+def _read(found, facts, keys):
+    if not facts["process"] or _touched(found, facts):
         return None
     known = running_daemon.known(facts)
     try:
@@ -130,16 +157,19 @@ def _read(path, data, facts, keys):
         return None
 
 
-def _touched(path, data, facts):
-    """Whether a file with an old time was put in place after the daemon started, as a restored backup is.
+def _touched(found, facts):
+    """Whether a file with an old time was put there after the daemon started, as a backup is.
 
-    Its change time tells. Of a daemon whose start is on record the bytes are known, and the time says nothing.
+    Its change time tells. Where the daemon's start is on record, its bytes are known without times.
     """
     recorded, process = facts["state"]["daemon"], facts["process"]
-    if data is None or recorded and (recorded["boot"], recorded["pid"], recorded["started"]) == (
-            units.boot(), process["pid"], process["started"]):
+    if found["data"] is None or (
+        recorded
+        and (recorded["boot"], recorded["pid"], recorded["started"])
+        == (units.boot(), process["pid"], process["started"])
+    ):
         return False
-    return _newer(os.stat(path).st_ctime, process)
+    return _newer(Path(found["path"]).stat().st_ctime, process)
 
 
 def _newer(moment, process):
@@ -148,20 +178,26 @@ def _newer(moment, process):
 
 def _profile_newer(facts):
     """Whether the custom seccomp profile was changed after the daemon read it."""
-    options = [one for one in facts["info"].get("SecurityOptions", []) if one.startswith("name=seccomp")]
+    options = [
+        one for one in facts["info"].get("SecurityOptions", []) if one.startswith("name=seccomp")
+    ]
     path = options[0].partition("profile=")[2] if options else ""
     if not path.startswith("/") or not facts["process"]:
         return False
     try:
-        return _newer(os.stat(path).st_ctime, facts["process"])
+        return _newer(Path(path).stat().st_ctime, facts["process"])
     except OSError:
         return True
 
 
 def _described(path):
-    status = os.stat(path)
-    return {"path": path, "owner": _name(pwd.getpwuid, status.st_uid), "group": _name(grp.getgrgid, status.st_gid),
-            "mode": status.st_mode & 0o7777}
+    status = Path(path).stat()
+    return {
+        "path": path,
+        "owner": _name(pwd.getpwuid, status.st_uid),
+        "group": _name(grp.getgrgid, status.st_gid),
+        "mode": status.st_mode & 0o7777,
+    }
 
 
 def _name(look_up, number):

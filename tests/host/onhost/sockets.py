@@ -2,23 +2,25 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import http.client
 import ipaddress
 import os
 import ssl
+from pathlib import Path
 
 LISTENING = "0A"  # the state of a listening socket in /proc/net/tcp, from the kernel's tcp_states.h
 TIMEOUT = 3
 
 
 def listeners(pid):
-    """`[{address, port, answers}]`; `answers` is "plain" or "tls" where the API serves whoever asks, else ""."""
+    """`[{address, port, answers}]`; `answers`: "plain" or "tls" where the API serves all."""
     found = []
     own = _inodes(pid)
     for name in ("tcp", "tcp6"):
-        for fields in _table("/proc/%d/net/%s" % (pid, name)):
+        for fields in _table(f"/proc/{pid}/net/{name}"):
             if fields[3] == LISTENING and fields[9] in own:
                 address, port = decode(fields[1])
                 found.append({"address": address, "port": port, "answers": _answers(address, port)})
@@ -27,29 +29,27 @@ def listeners(pid):
 
 def _inodes(pid):
     found = set()
-    folder = "/proc/%d/fd" % pid
-    for name in os.listdir(folder):
+    for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            target = os.readlink(os.path.join(folder, name))
+            target = os.readlink(link)  # noqa: PTH115 - Path.readlink is newer than Python 3.8
         except OSError:
             continue
         if target.startswith("socket:["):
-            found.add(target[len("socket:["):-1])
+            found.add(target[len("socket:[") : -1])
     return found
 
 
 def _table(path):
     try:
-        with open(path, encoding="ascii") as stream:
-            return [line.split() for line in stream.readlines()[1:]]
+        return [line.split() for line in Path(path).read_text(encoding="ascii").splitlines()[1:]]
     except OSError:
         return []
 
 
 def decode(text):
-    """`0100007F:0947` as the kernel writes it (32-bit words in host order) to an address and a port."""
+    """Address and port of `0100007F:0947`, as the kernel writes them (words in host order)."""
     digits, _colon, port = text.partition(":")
-    words = [bytes.fromhex(digits[at:at + 8])[::-1] for at in range(0, len(digits), 8)]
+    words = [bytes.fromhex(digits[at : at + 8])[::-1] for at in range(0, len(digits), 8)]
     return str(ipaddress.ip_address(b"".join(words))), int(port, 16)
 
 
@@ -59,7 +59,11 @@ def _answers(address, port):
         return "plain"
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return "tls" if _pings(http.client.HTTPSConnection(target, port, timeout=TIMEOUT, context=context)) else ""
+    return (
+        "tls"
+        if _pings(http.client.HTTPSConnection(target, port, timeout=TIMEOUT, context=context))
+        else ""
+    )
 
 
 def _pings(connection):

@@ -1,0 +1,88 @@
+"""`python -m benchmarks`: time rendering, converging and verifying on one disposable host, and print the ratios."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.hosts.container_host import down, up
+from tests.hosts.inventory import inventory
+
+HERE = Path(__file__).parent
+ROUNDS = 5
+NAME = "bench12"
+INPUTS = (
+    "docker_daemon_nofile_soft=8192",
+    "docker_daemon_nofile_hard=16384",
+    "docker_daemon_accept_data_root_change=true",
+)
+LIBRARIES = "import click, pydantic, yaml, jinja2"
+
+
+def seconds(words: list[str], cwd: Path | None = None) -> float:
+    """How long a command takes; it must succeed."""
+    began = time.monotonic()
+    subprocess.run(words, cwd=cwd, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def playbook(name: str, inventory_file: Path) -> list[str]:
+    words = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory_file), name]
+    for item in INPUTS:
+        words += ["-e", item]
+    return words
+
+
+def render(directory: Path) -> list[str]:
+    return [sys.executable, "-m", "generator", "render", "production", "-o", str(directory)]
+
+
+def alternate(one: Callable[[], float], other: Callable[[], float]) -> tuple[float, float]:
+    """Medians of two timings taken in turn, so that a busy moment hits both."""
+    pairs = [(one(), other()) for _ in range(ROUNDS)]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+def row(title: str, value: float, reference: float, of: str) -> None:
+    print(f"{title:<34} {value:6.2f} s   {value / reference:5.2f} x {of}", flush=True)
+
+
+def measure(folder: Path) -> None:
+    project = folder / "production"
+    rendered, imported = alternate(
+        lambda: seconds(render(project)), lambda: seconds([sys.executable, "-c", LIBRARIES])
+    )
+    row("import of the libraries", imported, imported, "itself")
+    row("hardhost render production", rendered, imported, "import")
+    host = up(NAME, "debian12")
+    inventory_file = folder / "inventory.yml"
+    inventory_file.write_text(inventory([host], ["production"]), encoding="utf-8")
+    site = playbook("site.yml", inventory_file)
+    first = seconds(site, project)
+    unchanged, floor = alternate(
+        lambda: seconds(site, project),
+        lambda: seconds(playbook(str(HERE / "floor.yml"), inventory_file), project),
+    )
+    verify = [sys.executable, "-m", "generator", "verify", str(project), "-i", str(inventory_file)]
+    checked = statistics.median(seconds([*verify]) for _ in range(ROUNDS))
+    row("floor: minimal facts and a ping", floor, floor, "itself")
+    row("first converge, with its restart", first, floor, "floor")
+    row("converge without change", unchanged, floor, "floor")
+    row("verify", checked, floor, "floor")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            measure(Path(folder))
+        finally:
+            down(NAME)
+
+
+if __name__ == "__main__":
+    main()
