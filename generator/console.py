@@ -14,6 +14,13 @@ STYLES: Mapping[str, str] = {
     "low": "green",
     "apply": "bold",
     "report": "dim",
+    "pass": "green",
+    "pass*": "green",
+    "fail": "bold red",
+    "pending": "yellow",
+    "manual": "yellow",
+    "waived": "cyan",
+    "n/a": "dim",
 }
 
 

@@ -61,17 +61,18 @@ def _spans(text: str) -> dict[str, tuple[int, int]]:
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     if not isinstance(root, yaml.MappingNode):
         return {}
-    return {key.value: (key.start_mark.line, _last_line(value)) for key, value in root.value}
+    lines = text.splitlines()
+    return {key.value: (key.start_mark.line, _last_line(value, lines)) for key, value in root.value}
 
 
-def _last_line(node: yaml.Node) -> int:
-    if isinstance(node, yaml.ScalarNode):
-        # A block scalar ends at the start of the line after it.
-        end = node.end_mark
-        return int(
-            end.line - 1 if end.column == 0 and end.line > node.start_mark.line else end.line
-        )
+def _last_line(node: yaml.Node, lines: list[str]) -> int:
+    if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
+        # A block ends where the next thing begins; empty lines before that are not its own.
+        line = node.end_mark.line - (node.end_mark.column == 0)
+        while not lines[line].strip():
+            line -= 1
+        return int(line)
     if not isinstance(node, yaml.CollectionNode) or node.flow_style or not node.value:
         return int(node.end_mark.line)
     last = node.value[-1]
-    return _last_line(last[1] if isinstance(last, tuple) else last)
+    return _last_line(last[1] if isinstance(last, tuple) else last, lines)

@@ -48,7 +48,7 @@ def _environment(
     file = parse(EnvironmentFile, document, expected, problems, (name,))
     if file is None:
         return None
-    if file.profile not in profiles:
+    if file.profile not in profiles and "profile" in document.data[name]:
         text = f"unknown profile '{file.profile}'{one_of(file.profile, profiles)}"
         problems.note(document.problem((name, "profile"), text))
     check_inputs(document, (name, "inputs"), file.inputs, catalog, problems)

@@ -124,8 +124,9 @@ def missing(name: str, problem: str, *, reachable: bool, refused: str | None = N
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of report.json."""
-    return Report.model_json_schema(by_alias=True, mode="serialization")
+    """The JSON Schema of report.json; docs/report.schema.json holds it."""
+    schema = Report.model_json_schema(by_alias=True, mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def _result(control: PlannedControl, found: Mapping[str, Any]) -> Result:

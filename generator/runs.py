@@ -97,9 +97,11 @@ def _pytest(
 ) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="hardhost-") as directory:
         path = Path(directory) / "results.json"
-        # Only the plugin the project needs: others here would cost time or change the run.
+        # Only the plugin the project needs: others here would cost time or change the run. The
+        # configuration is named: else a directory above the project might bring its own.
         words = [
-            "pytest", "tests/host", "-q", "--tb=no", "--no-header", "-p", "testinfra.plugin",
+            "pytest", "-c", "tests/host/pytest.ini", "tests/host",
+            "-q", "--tb=no", "--no-header", "-p", "testinfra.plugin",
             "--hardhost-project", str(project), "--ansible-inventory", str(inventory),
             "--hosts", ",".join(hosts), "--hardhost-results", str(path),
             *(["--hardhost-probe"] if probe else []),

@@ -28,7 +28,8 @@ def explain(content: Content, name: str, output_format: str) -> int:
         return _explain_control(library, library.catalog.controls[same_name[0]], output_format)
     if same_name:
         raise UnknownName(f"'{name}' may be any of: {', '.join(same_name)}")
-    everything = [*library.catalog.controls, *library.profiles]
+    names = {one.name for one in library.catalog.controls.values()}
+    everything = {*library.catalog.controls, *library.profiles, *names}
     raise UnknownName(f"unknown control or profile '{name}'{one_of(name, everything)}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -103,12 +104,11 @@ def expired(plan: Plan, project: Path, today: date) -> Iterator[Problem]:
     """A waiver that has run out is no waiver; it is removed, renewed, or the control applied."""
     for control in plan.controls:
         if control.waiver and control.waiver.expires < today:
-            text = f"the exception for '{control.id}' expired on {control.waiver.expires}; "
-            yield Problem(
-                shown(project / PLAN),
-                0,
-                text + f"renew or remove it in {control.source} and render again",
+            text = (
+                f"the exception for '{control.id}' expired on {control.waiver.expires}; "
+                f"renew or remove it in the profile and render again"
             )
+            yield Problem(shown(project / PLAN), 0, text)
 
 
 def _audit(
@@ -116,6 +116,7 @@ def _audit(
 ) -> Iterator[Host]:
     """Every host of the group: those that preflight could read now, and why not for the others."""
     names = runs.inventory_hosts(project, inventory, plan.group, limit)
+    _progress(f"preflight reads {len(names)} hosts")
     before = {name: _artifact(project, name).get("run") for name in names}
     outcome = runs.preflight(project, inventory, limit) if names else runs.Outcome({}, {})
     ready = []
@@ -130,9 +131,16 @@ def _audit(
             yield missing(name, artifact["refused"], reachable=True, refused=artifact["refused"])
         else:
             ready.append(name)
+    _progress(f"checks run on {len(ready)} hosts")
     found = runs.check(project, inventory, ready, probe=probe) if ready else {}
     for name in ready:
         yield audited(plan, found[name])
+
+
+def _progress(text: str) -> None:
+    """For somebody who waits at a terminal; logs do not need it."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{text} ...\n")
 
 
 def _artifact(project: Path, host: str) -> dict[str, Any]:

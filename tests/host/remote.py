@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,9 @@ print("hardhost:" + json.dumps(function(sent["argument"])))
 
 # With or without a root login, with or without become in the inventory.
 SHELL = """
-python=$(command -v python3 || echo /usr/libexec/platform-python)
-if [ "$(id -u)" = 0 ]; then exec "$python" -c {receiver} {sent}; fi
-exec sudo -n "$python" -c {receiver} {sent}
+set -- "$(command -v python3 || echo /usr/libexec/platform-python)" -c {receiver} {sent}
+if [ "$(id -u)" = 0 ]; then exec "$@"; fi
+exec sudo -n "$@"
 """
 
 
@@ -44,19 +45,24 @@ class RemoteError(Exception):
     """The script did not answer; the text is for the operator."""
 
 
-def modules(project: Path) -> dict[str, str]:
-    """What a script can import there: its siblings, and what the project's modules share."""
-    found = {path.stem: path.read_text("utf-8") for path in sorted(ON_HOST.glob("*.py"))}
-    found.update({"ansible": "", "ansible.module_utils": ""})
-    for path in sorted((project / SHARED).glob("hardhost_*.py")):
-        found[f"ansible.module_utils.{path.stem}"] = path.read_text("utf-8")
+def modules(project: Path, entry: str) -> dict[str, str]:
+    """A script and all it may import there: its siblings, and what the project's modules share."""
+    paths = {path.stem: (path, path.stem) for path in ON_HOST.glob("*.py")}
+    for path in (project / SHARED).glob("hardhost_*.py"):
+        paths[path.stem] = path, f"ansible.module_utils.{path.stem}"
+    found, waiting = {"ansible": "", "ansible.module_utils": ""}, [entry]
+    while waiting:
+        path, name = paths[waiting.pop()]
+        if name not in found:
+            found[name] = path.read_text("utf-8")
+            waiting += set(re.findall(r"\w+", found[name])) & paths.keys()
     return found
 
 
 def call(connection: Any, project: Path, module: str, function: str, argument: Any) -> Any:
     """`module.function(argument)` on the host."""
     message = {"module": module, "function": function, "argument": argument}
-    message |= {"modules": modules(project), "seconds": SECONDS}
+    message |= {"modules": modules(project, module), "seconds": SECONDS}
     sent = base64.b64encode(zlib.compress(json.dumps(message).encode(), 9)).decode("ascii")
     receiver = base64.b64encode(RECEIVER.encode()).decode("ascii")
     command = SHELL.format(

@@ -130,7 +130,7 @@ def write(folder, artifact):
     path = folder / (artifact["host"].replace("/", "_") + ".json")
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as stream:
         json.dump(artifact, stream, indent=1, sort_keys=True, default=str)
-    os.chmod(stream.name, 0o644)
+    os.chmod(stream.name, 0o600)
     os.replace(stream.name, path)
 
 
@@ -208,4 +208,4 @@ def _restart(restart):
         return "%s, withheld: %s" % (text, restart["reason"])
     if restart["containers"]:
         return "%s; these containers stop and are started again: %s" % (text, ", ".join(restart["containers"]))
-    return text + ("; running containers go on" if restart["needed"] == "restart" else "")
+    return text + ("; running containers go on" if restart["needed"] == "restart" and restart["running"] else "")

@@ -77,7 +77,8 @@ def answer(parameters):
     closed = window.closed(inputs.get("docker_restart_policy"), inputs.get("docker_restart_window") or {})
     if closed and result["restart"]["needed"] != "none":
         result["restart"].update(allowed=False, reason=closed)
-    result["restart"]["work"] = bool(result["restart"]["needed"] != "none" or targets or decisions.unsettled(facts))
+    result["restart"]["work"] = bool(
+        result["restart"]["needed"] != "none" or result["apply"] or targets or decisions.unsettled(facts))
     return result
 
 

@@ -221,11 +221,12 @@ def _engine_changes(settings, facts):
 
 
 def restart(decisions, facts, inputs, removed):
-    """What a converge means for the running daemon: `{needed, why, containers, allowed, reason}`.
+    """What a converge means for the running daemon: `{needed, why, running, containers, allowed, reason}`.
 
-    `removed` are the leaves that `undo` would take back. `containers` are those that would be stopped and started again.
+    `removed` are the leaves that `undo` would take back. `running` counts the containers that run, `containers` names
+    those that would be stopped and started again.
     """
-    answer = {"needed": "none", "why": [], "containers": [], "allowed": True, "reason": ""}
+    answer = {"needed": "none", "why": [], "running": len(running(facts)), "containers": [], "allowed": True, "reason": ""}
     if not facts["engine"]["running"]:
         return answer
     daemon = facts["daemon_json"]

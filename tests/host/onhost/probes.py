@@ -30,7 +30,7 @@ class ProvesNothing(Exception):
 
 
 def run(wanted):
-    """`{id: {status, reason}}` for those of `{"image", "controls": {id: settings}}` with a probe."""
+    """`{id: {status, reason}}` for those of `{"image", "controls": {id: settings}}` we can try."""
     chosen = sorted(set(wanted["controls"]) & set(PROBES))
     if not chosen:
         return {}

@@ -76,7 +76,7 @@ def drops(rules, bridge):
 
 
 def drops_in_nftables(rules, bridge):
-    """Whether `nft list ruleset` shows it, as engines since 29.0 word it: moby daemon/libnetwork, nftables backend."""
+    """Whether `nft list ruleset` shows it, as engines since 29.0 word it."""
     chains = re.findall(r"chain ([^\s{]+) \{(.*?)\n\t\}", rules, re.DOTALL)
     return any(bridge in name and 'drop comment "ICC"' in body for name, body in chains)
 

@@ -31,7 +31,7 @@ def _inodes(pid):
     found = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            target = os.readlink(link)  # noqa: PTH115 - Path.readlink is newer than Python 3.8
+            target = os.readlink(link)  # noqa: PTH115 - Path has it from Python 3.9 on
         except OSError:
             continue
         if target.startswith("socket:["):
@@ -50,7 +50,8 @@ def decode(text):
     """Address and port of `0100007F:0947`, as the kernel writes them (words in host order)."""
     digits, _colon, port = text.partition(":")
     words = [bytes.fromhex(digits[at : at + 8])[::-1] for at in range(0, len(digits), 8)]
-    return str(ipaddress.ip_address(b"".join(words))), int(port, 16)
+    address = ipaddress.ip_address(b"".join(words))
+    return str(getattr(address, "ipv4_mapped", None) or address), int(port, 16)
 
 
 def _answers(address, port):

@@ -1,4 +1,4 @@
-"""A small content tree of its own, so that the generator's tests do not depend on what is shipped."""
+"""A small content tree, so that the generator's tests do not depend on what is shipped."""
 
 from __future__ import annotations
 

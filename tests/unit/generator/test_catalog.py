@@ -1,4 +1,4 @@
-"""Controls load from their directory; each mistake in one is told with file, line and what to write."""
+"""Controls load from their directory; each mistake is told with file, line and remedy."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import date
 from pathlib import Path
@@ -190,10 +191,8 @@ def test_bytes_are_read_or_refused_but_never_crash(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "noise.yml"
     path.write_bytes(content)
-    try:
+    with contextlib.suppress(InvalidContent):
         read(path)
-    except InvalidContent as error:
-        assert error.messages()
 
 
 @given(text=st.text(st.sampled_from("ab:-[]{}&*!|>'\"#?%@`, \n<=~0159."), max_size=60))
@@ -202,9 +201,6 @@ def test_text_of_yaml_signs_is_read_or_refused(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "signs.yml"
     path.write_text(text, encoding="utf-8")
-    try:
+    with contextlib.suppress(InvalidContent):
         found = read(path)
-    except InvalidContent as error:
-        assert error.messages()
-    else:
-        assert not found.doubtful or found.data is not None
+        assert all(found.line(location) > 0 for location in found.doubtful)

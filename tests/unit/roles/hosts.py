@@ -23,7 +23,10 @@ _QUIET: Json = {
         "binary": "/usr/sbin/dockerd",
         "candidate": "",
     },
-    "unit": {"FragmentPath": "/usr/lib/systemd/system/docker.service"},
+    "unit": {"FragmentPath": "/usr/lib/systemd/system/docker.service", "MainPID": "1"},
+    "arguments": {
+        "running": ["/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock"]
+    },
     "process": {"pid": 1, "started": 1, "age": 1000.0, "nofile": 1048576},
     "flags": {"hosts": ["fd://"], "containerd": "/run/containerd/containerd.sock"},
     "identities": {"subuid": [], "subgid": [], "users": {"root": 0}, "groups": {"root": 0}},
@@ -41,6 +44,7 @@ _QUIET: Json = {
     "images": 0,
     "volumes": 0,
     "networks": [],
+    "data_roots": [],
     "api_error": "",
     "state_error": "",
     "state": {

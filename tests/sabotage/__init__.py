@@ -1,0 +1,1 @@
+"""The states in which checks must fail."""

@@ -1,0 +1,108 @@
+"""The programs verify starts: tried with the real ansible and pytest, without a host."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from generator import runs
+from generator.errors import HardhostError
+
+# Nothing listens on port 1, and no other way of reaching the host is tried.
+INVENTORY = """
+all:
+  children:
+    production:
+      children:
+        databases:
+          hosts:
+            db1: {ansible_connection: local}
+            db2: {ansible_host: 127.0.0.1, ansible_port: 1, ansible_connection: ssh}
+            db3: {ansible_connection: local}
+    bastions: {hosts: {bastion: {}}}
+"""
+PREFLIGHT = """
+- hosts: production
+  gather_facts: false
+  tasks:
+    - ansible.builtin.raw: "true"
+    - ansible.builtin.fail: {msg: "left alone: snap"}
+      when: inventory_hostname == 'db3'
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "ansible.cfg").write_text("[defaults]\n")
+    (tmp_path / "inventory.yml").write_text(INVENTORY)
+    (tmp_path / "preflight.yml").write_text(PREFLIGHT)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(None, ["db1", "db2", "db3"]), ("db2:bastion", ["db2"])]
+)
+def test_the_hosts_of_a_group_are_those_of_its_children(
+    project: Path, limit: str | None, expected: list[str]
+) -> None:
+    found = runs.inventory_hosts(project, project / "inventory.yml", "production", limit)
+    assert found == expected
+
+
+def test_groups_that_hold_each_other_end() -> None:
+    inventory = {"a": {"children": ["b"]}, "b": {"children": ["a"], "hosts": ["db1"]}}
+    assert runs.group_hosts(inventory, "a") == ["db1"]
+
+
+def test_preflight_tells_why_hosts_dropped_out(project: Path) -> None:
+    outcome = runs.preflight(project, project / "inventory.yml", None)
+    assert outcome.unreachable.keys() == {"db2"}
+    assert "Connection refused" in outcome.unreachable["db2"]
+    assert outcome.failed == {"db3": "left alone: snap"}
+
+
+def test_a_playbook_that_cannot_run_is_an_error_with_ansibles_words(project: Path) -> None:
+    (project / "preflight.yml").write_text("- hosts: [production\n")
+    with pytest.raises(HardhostError, match=r"(?s)preflight\.yml did not run.*YAML"):
+        runs.preflight(project, project / "inventory.yml", None)
+
+
+def test_checks_that_do_not_run_are_a_problem_of_every_host(project: Path) -> None:
+    (project / "tests" / "host").mkdir(parents=True)
+    (project / "tests" / "host" / "pytest.ini").write_text("[pytest]\n")
+    found = runs.check(project, project / "inventory.yml", ["db1", "db3"], probe=False)
+    assert found.keys() == {"db1", "db3"}
+    assert all("the checks did not run" in one["problem"] for one in found.values())
+
+
+def test_results_are_gathered_from_all_processes(project: Path) -> None:
+    directory = project / "tests" / "host"
+    directory.mkdir(parents=True)
+    (directory / "pytest.ini").write_text("[pytest]\n")
+    (directory / "conftest.py").write_text(
+        "import json, pathlib\n"
+        "def pytest_addoption(parser):\n"
+        "    parser.addoption('--hardhost-project')\n"
+        "    parser.addoption('--hardhost-probe', action='store_true')\n"
+        "    parser.addoption('--hardhost-results', type=pathlib.Path)\n"
+        "def pytest_sessionfinish(session):\n"
+        "    names = session.config.option.hosts.split(',')\n"
+        "    probe = session.config.option.hardhost_probe\n"
+        "    found = [{'host': name, 'problem': '', 'probe': probe} for name in names]\n"
+        "    session.config.option.hardhost_results.write_text(json.dumps(found))\n"
+    )
+    hosts = [f"db{number}" for number in range(1, 130)]
+    found = runs.check(project, project / "inventory.yml", hosts, probe=True)
+    assert sorted(found) == sorted(hosts)
+    assert json.dumps(found["db1"]) == '{"host": "db1", "problem": "", "probe": true}'
+
+
+@pytest.mark.parametrize(
+    ("hosts", "processes", "sizes"),
+    [(1, 2, [1]), (3, 2, [2, 1]), (120, 2, [50, 50, 20]), (8, 16, [1] * 8)],
+)
+def test_hosts_are_spread_over_processes(hosts: int, processes: int, sizes: list[int]) -> None:
+    parts = runs._parts([f"db{number}" for number in range(hosts)], processes)
+    assert [len(part) for part in parts] == sizes

@@ -1,0 +1,81 @@
+"""What the reading makes of the texts of other programs."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import reading as reader
+
+ENGINE_20 = """-P FORWARD DROP
+-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -i docker0 ! -o docker0 -j ACCEPT
+-A FORWARD -i docker0 -o docker0 -j DROP
+"""
+ENGINE_28 = "-A DOCKER-FORWARD -i docker0 -o docker0 -j DROP\n"
+NFTABLES = """table ip docker-bridges {
+\tchain filter-forward-in__docker0 {
+\t\tct state established,related counter accept
+\t\tiifname "docker0" counter drop comment "ICC"
+\t}
+\tchain filter-forward-in__br-0815 {
+\t\tcounter drop comment "UNPUBLISHED PORT DROP"
+\t}
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "bridge", "expected"),
+    [
+        (ENGINE_20, "docker0", True),
+        (ENGINE_28, "docker0", True),
+        (ENGINE_20, "docker1", False),
+        (ENGINE_20.replace("DROP", "ACCEPT"), "docker0", False),
+        ("-A FORWARD -i docker0 ! -o docker0 -j DROP\n", "docker0", False),
+        ("-A FORWARD -i docker0 -o docker0 -m comment --comment x -j DROP\n", "docker0", True),
+        ("", "docker0", False),
+    ],
+)
+def test_the_rule_of_icc_in_iptables(rules: str, bridge: str, expected: bool) -> None:
+    assert reader.drops(rules, bridge) is expected
+
+
+@pytest.mark.parametrize(("bridge", "expected"), [("docker0", True), ("br-0815", False)])
+def test_the_rule_of_icc_in_nftables(bridge: str, expected: bool) -> None:
+    assert reader.drops_in_nftables(NFTABLES, bridge) is expected
+
+
+def facts(path: Path, age: float, recorded: dict[str, Any] | None = None) -> dict[str, Any]:
+    data = path.read_bytes() if path.exists() else None
+    status = path.stat() if path.exists() else None
+    return {
+        "process": {"pid": 4711, "started": 1, "age": age},
+        "state": {"daemon": recorded},
+        "daemon_json": {
+            "path": str(path), "data": data, "options": {"icc": False}, "error": "",
+            "described": status and {"mtime_ns": status.st_mtime_ns},
+        },
+    }  # fmt: skip
+
+
+def test_a_file_older_than_the_daemon_was_read_by_it(tmp_path: Path) -> None:
+    path = tmp_path / "daemon.json"
+    path.write_text('{"icc": false, "dns": ["192.0.2.1"]}')
+    assert reader._file(facts(path, age=-10), ["icc"])["read"] == {"icc": False}
+
+
+def test_a_file_newer_than_the_daemon_was_perhaps_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "daemon.json"
+    path.write_text('{"icc": false}')
+    assert reader._file(facts(path, age=100), ["icc"])["read"] is None
+
+
+def test_a_restored_file_with_an_old_time_deceives_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "daemon.json"
+    path.write_text('{"icc": false}')
+    os.utime(path, (time.time() - 9999, time.time() - 9999))
+    assert reader._file(facts(path, age=100), ["icc"])["read"] is None

@@ -1,0 +1,100 @@
+"""Whether a daemon.json is in force is told from records and times, and which step brings it there from its keys."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import hardhost_running as running
+from ansible.module_utils import hardhost_state as states
+
+from tests.unit.roles.hosts import facts
+
+NEW, OLD = b'{"icc": false}', b'{"icc": true}'
+PROCESS = {"pid": 7, "started": 100, "age": 1000.0}
+
+
+def described(age: float) -> dict[str, int]:
+    """A file that was written so many seconds ago."""
+    import time  # noqa: PLC0415
+
+    return {"uid": 0, "gid": 0, "mode": 0o644, "mtime_ns": int((time.time() - age) * 1e9)}
+
+
+def recorded(data: bytes, **changed: Any) -> dict[str, Any]:
+    daemon = {"boot": "b", "pid": 7, "started": 100, "file": hashlib.sha256(data).hexdigest()}
+    return {**states.empty(), "daemon": {**daemon, **changed}}
+
+
+def in_force(data: bytes | None, state: dict[str, Any], directory: Path, age: float = 5) -> bytes | None:
+    file = described(age) if data is not None else None
+    found: bytes | None = running.in_force(data, file, PROCESS, "b", state, str(directory))
+    return found
+
+
+def test_a_file_older_than_the_daemon_is_in_force(tmp_path: Path) -> None:
+    assert in_force(NEW, states.empty(), tmp_path, age=2000) == NEW
+
+
+def test_a_file_newer_than_the_daemon_may_or_may_not_be(tmp_path: Path) -> None:
+    assert in_force(NEW, states.empty(), tmp_path, age=10) is None
+
+
+def test_without_a_file_the_daemon_runs_with_none(tmp_path: Path) -> None:
+    assert in_force(None, states.empty(), tmp_path) == b""
+
+
+def test_the_record_of_this_start_counts_more_than_times(tmp_path: Path) -> None:
+    assert in_force(NEW, recorded(NEW), tmp_path, age=10) == NEW
+
+
+def test_the_record_brings_back_what_the_daemon_had_read(tmp_path: Path) -> None:
+    states.keep(OLD, str(tmp_path))
+    assert in_force(NEW, recorded(OLD), tmp_path, age=2000) == OLD
+
+
+@pytest.mark.parametrize("other", [{"boot": "another"}, {"pid": 8}, {"started": 101}])
+def test_the_record_of_another_start_says_nothing(other: dict[str, Any], tmp_path: Path) -> None:
+    assert in_force(NEW, recorded(NEW, **other), tmp_path, age=10) is None
+    assert in_force(NEW, recorded(OLD, **other), tmp_path, age=2000) == NEW
+
+
+def test_a_lost_copy_is_an_error_and_no_guess(tmp_path: Path) -> None:
+    with pytest.raises(states.StateError):
+        in_force(NEW, recorded(OLD), tmp_path)
+
+
+def test_nothing_is_known_where_nothing_runs() -> None:
+    assert running.known(facts(process=None)) is None
+    assert running.accepted(facts(process=None)) == {}
+
+
+def test_accepted_is_what_the_daemon_started_with() -> None:
+    assert running.accepted(facts({"icc": False})) == {"icc": False}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "step", "keys"),
+    [
+        (b"{}", b"", "none", []),
+        (NEW, b'{\n "icc" : false }', "none", []),
+        (b"{}", NEW, "restart", ["icc"]),
+        (NEW, b"{}", "restart", ["icc"]),
+        (b"{}", b'{"live-restore": true}', "reload", ["live-restore"]),
+        (b'{"live-restore": true}', b"{}", "reload", ["live-restore"]),
+        (b'{"debug": true}', b'{"debug": false}', "reload", ["debug"]),
+        (b'{"labels": ["a"]}', b'{"labels": ["b"]}', "reload", ["labels"]),
+        (b'{"labels": ["a"]}', b"{}", "restart", ["labels"]),
+        (b"{}", b'{"live-restore": true, "icc": false}', "restart", ["icc", "live-restore"]),
+        (b'{"debug": 1}', b'{"debug": true}', "reload", ["debug"]),
+        (b"{}", b'{"mystery": 1}', "restart", ["mystery"]),
+        (None, NEW, "restart", ["daemon.json is newer than the daemon"]),
+        (b"{", NEW, "restart", ["daemon.json"]),
+    ],
+)
+def test_the_mildest_step_that_is_enough(
+    before: bytes | None, after: bytes, step: str, keys: list[str]
+) -> None:
+    assert running.step(before, after) == (step, keys)
