@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from generator import __version__
-
-if TYPE_CHECKING:
-    from generator.content import Content
+from generator.content import find_content
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -54,16 +53,12 @@ def _complete_names(*kinds: str) -> Callable[..., list[CompletionItem]]:
     def complete(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
         from generator.commands.completion import names  # noqa: PLC0415
 
-        found = names(_content(context.params), kinds)
+        given = context.params
+        content = find_content(given.get("roles") or (), given.get("profiles") or ())
+        found = names(content, kinds)
         return [CompletionItem(name, help=text) for name, text in found if name.startswith(typed)]
 
     return complete
-
-
-def _content(params: dict[str, Any]) -> Content:
-    from generator.content import find_content  # noqa: PLC0415
-
-    return find_content(params.get("roles") or (), params.get("profiles") or ())
 
 
 def _content_options(command: CommandT) -> CommandT:
@@ -115,7 +110,6 @@ def list_() -> None:
 def list_profiles(profiles: tuple[Path, ...], roles: tuple[Path, ...], output_format: str) -> int:
     """List the profiles."""
     from generator.commands import listing  # noqa: PLC0415
-    from generator.content import find_content  # noqa: PLC0415
 
     return listing.list_profiles(find_content(roles, profiles), output_format)
 
@@ -149,7 +143,6 @@ def list_controls(
 ) -> int:
     """List the controls; filters narrow the list together."""
     from generator.commands import listing  # noqa: PLC0415
-    from generator.content import find_content  # noqa: PLC0415
 
     return listing.list_controls(
         find_content(roles, profiles),
@@ -172,7 +165,6 @@ def explain(
 ) -> int:
     """Say what a control or a profile does, why, and where each value comes from."""
     from generator.commands.explain import explain as run  # noqa: PLC0415
-    from generator.content import find_content  # noqa: PLC0415
 
     return run(find_content(roles, profiles), name, output_format)
 
@@ -182,10 +174,7 @@ def explain(
 @_content_options
 def validate(environments: Path | None, profiles: tuple[Path, ...], roles: tuple[Path, ...]) -> int:
     """Check every control and profile, and that no exception has expired."""
-    from datetime import date  # noqa: PLC0415
-
     from generator.commands.validate import validate as run  # noqa: PLC0415
-    from generator.content import find_content  # noqa: PLC0415
 
     return run(find_content(roles, profiles), environments, date.today())
 
@@ -208,7 +197,6 @@ def diff(
     profile has the same name).
     """
     from generator.commands.diff import diff as run  # noqa: PLC0415
-    from generator.content import find_content  # noqa: PLC0415
 
     return run(find_content(roles, profiles), first, second, output_format)
 
@@ -232,10 +220,7 @@ def render(
     roles: tuple[Path, ...],
 ) -> int:
     """Write the Ansible project of PROFILE, or one per environment, to a directory."""
-    from datetime import date  # noqa: PLC0415
-
     from generator.commands import render as commands  # noqa: PLC0415
-    from generator.content import find_content  # noqa: PLC0415
 
     content, today = find_content(roles, profiles), date.today()
     if (profile is None) == (environments is None):

@@ -37,7 +37,7 @@ def render(plan: Plan, catalog: Catalog, content: Content) -> dict[str, bytes]:
     """Every file of the project, the manifest included."""
     files = {
         PLAN: plan_json(plan),
-        "inventory.example": (content.root / "inventory.example").read_bytes(),
+        "inventory.example": _inventory_example(content, plan.group),
     }
     for source, target in _VERBATIM.items():
         files[target] = (_TEMPLATE_DIRECTORY / source).read_bytes()
@@ -62,6 +62,14 @@ def manifest(files: Mapping[str, bytes]) -> bytes:
         for path, content in sorted(files.items())
     )
     return "".join(lines).encode()
+
+
+def _inventory_example(content: Content, group: str) -> bytes:
+    """The shipped example, which always names the group that this project is for."""
+    text = (content.root / "inventory.example").read_text(encoding="utf-8")
+    if f"[{group}]" not in text:
+        text += f"\n# The hosts that this project is for.\n[{group}]\nhost1.example.org\n"
+    return text.encode()
 
 
 def _from_template(name: str, plan: Plan) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from generator import console
+from generator import console, wording
 from generator.commands.load import Library, load
 from generator.content import Content
 from generator.errors import UnknownName, one_of
@@ -24,7 +24,7 @@ def list_profiles(content: Content, output_format: str) -> int:
             str(len(_ids(profile, "apply"))),
             str(len(_ids(profile, "report"))),
             profile.group,
-            profile.title,
+            wording.line(profile.title),
         )
         for profile in profiles.values()
     ]
@@ -92,7 +92,8 @@ def _control_data(control: Control, mode: str | None) -> dict[str, object]:
 
 def _control_row(control: Control, modes: Mapping[str, str] | None) -> list[str]:
     mode = [] if modes is None else [modes[control.id]]
-    return [control.id, control.file.severity, control.file.disruption, *mode, control.file.title]
+    file = control.file
+    return [control.id, file.severity, file.disruption, *mode, wording.line(file.title)]
 
 
 def _refers(library: Library, control: Control, benchmark: str) -> bool:

@@ -60,7 +60,10 @@ def _plan(config: pytest.Config) -> dict[str, Any]:
 def _hosts(config: pytest.Config, plan: dict[str, Any]) -> list[str]:
     """The hosts of the plan's group, or those of them that `--hosts` names."""
     inventory = config.getoption("ansible_inventory")
-    hosts = AnsibleRunner.get_runner(inventory).get_hosts(plan["group"])
+    try:
+        hosts = AnsibleRunner.get_runner(inventory).get_hosts(plan["group"])
+    except RuntimeError as error:
+        raise pytest.UsageError(f"--ansible-inventory {inventory}: {error}") from error
     if not config.getoption("hosts"):
         return hosts
     chosen = [name.removeprefix("ansible://") for name in config.getoption("hosts").split(",")]

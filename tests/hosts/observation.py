@@ -43,7 +43,7 @@ def unexpected(changed: dict[str, str], allowed: list[str]) -> dict[str, str]:
 
 
 def flat(value: Any, name: str = "") -> dict[str, str]:
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict):
         rows: dict[str, str] = {}
         for key, inner in value.items():
             rows |= flat(inner, f"{name}.{key}" if name else key)

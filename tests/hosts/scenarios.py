@@ -24,6 +24,7 @@ class Outcome:
     name: str
     ended_well: bool
     passed: int
+    wanted: int
     seconds: float
 
 
@@ -57,8 +58,10 @@ def run(name: str) -> Outcome:
         timeout=SCENARIO_SECONDS,
         check=False,
     ).returncode
-    passed = cases.passed(name)
-    return Outcome(name, code == 0 and passed > 0, passed, time.monotonic() - begun)
+    passed, wanted = cases.passed(name), cases.expected(name)
+    # Counted here too: what molecule calls a success may be a step that it left out.
+    ended_well = code == 0 and passed == wanted > 0
+    return Outcome(name, ended_well, passed, wanted, time.monotonic() - begun)
 
 
 def environment(name: str) -> dict[str, str]:
@@ -70,7 +73,8 @@ def environment(name: str) -> dict[str, str]:
 def summary(outcomes: list[Outcome]) -> str:
     """One line per scenario and one for all, in the words pytest uses."""
     lines = [
-        f"scenario {one.name}: {one.passed} passed{'' if one.ended_well else ', FAILED'}"
+        f"scenario {one.name}: {one.passed} of {one.wanted} cases passed"
+        f"{'' if one.ended_well else ', FAILED'}"
         f" in {one.seconds:.0f}s"
         for one in outcomes
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,12 +30,21 @@ path = pathlib.Path(sys.argv[2])
 old = json.loads(path.read_text() or "{}") if path.exists() else {}
 path.write_text(json.dumps(merged(old, json.loads(sys.argv[1])), indent=2) + "\\n")
 """
-ANSWERS = """for attempt in $(seq 120); do
-  if docker version >/dev/null 2>&1; then exit 0; fi
-  sleep 0.5
-done
-echo "the engine does not answer" >&2
-exit 1"""
+ANSWERS = """python3 -c '
+import http.client, socket, sys, time
+for attempt in range(120):
+    connection = http.client.HTTPConnection("docker", timeout=5)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    try:
+        connection.sock.connect("/run/docker.sock")
+        connection.request("GET", "/_ping")
+        if connection.getresponse().status == 200:
+            sys.exit(0)
+    except OSError:
+        pass
+    time.sleep(0.5)
+sys.exit("the engine does not answer")
+'"""
 THEN = {
     "none": [],
     "reload": ["systemctl reload docker.service", "sleep 1"],
@@ -53,6 +63,7 @@ class State(BaseModel):
     control: str
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     why: str
+    engine: Annotated[str, Field(pattern=r"^>=\d+\.\d+$")] = ">=0.0"
     daemon_json: dict[str, Any] | None = None
     commands: list[str] = []
     then: Literal["none", "reload", "restart"] = "none"
@@ -73,6 +84,13 @@ class State(BaseModel):
         return any(
             fnmatch.fnmatchcase(control, pattern) for pattern in self.fails or [self.control]
         )
+
+    def fits(self, version: str) -> bool:
+        """Whether an engine of this version can be in the state."""
+        least, found = (
+            tuple(map(int, re.findall(r"\d+", text)[:2])) for text in (self.engine, version)
+        )
+        return found >= least
 
     def script(self) -> str:
         """Brings the host into the state."""

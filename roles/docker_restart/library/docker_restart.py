@@ -97,8 +97,10 @@ def describe_job(facts, parameters, step):
     before = state["files"].get(daemon["path"], {}).get("before", {})
     if known is not None:
         old = {"blob": states.keep(known) if known else None, "described": described(known, daemon, before)}
-    else:
+    elif before:
         old = {"blob": before.get("blob"), "described": before if before.get("blob") else None}
+    else:  # somebody else's file, which no daemon of which we know was started with: it is not ours to remove
+        old = {"blob": states.keep(daemon["data"]), "described": daemon["described"]}
     return {"run": parameters["run"], "path": daemon["path"], "step": step, "timeout": parameters["timeout"],
             "wanted": states.keep(daemon["data"]) if daemon["data"] is not None else None,
             "described": daemon["described"], "old": old, "flags": facts["flags"], "process": facts["process"],

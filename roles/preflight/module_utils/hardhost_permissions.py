@@ -58,11 +58,12 @@ def unusable(rules):
 
 def _resolved(rule):
     """A rule as `{uid, gid, mode}`."""
-    if not re.fullmatch(r"[0-7]{3,4}", str(rule.get("mode"))):
-        raise PermissionsError("mode %r is no octal number such as \"0640\"" % (rule.get("mode"),))
+    mode = rule.get("mode") if isinstance(rule, dict) else None
+    if not isinstance(mode, str) or not re.fullmatch(r"[0-7]{3,4}", mode):
+        raise PermissionsError("%r has no mode such as \"0640\", quoted" % (rule,))
     try:
         return {"uid": pwd.getpwnam(rule["owner"]).pw_uid, "gid": grp.getgrnam(rule["group"]).gr_gid,
-                "mode": int(rule["mode"], 8)}
+                "mode": int(mode, 8)}
     except KeyError as error:
         raise PermissionsError("this host lacks the user or group, or the rule does not name it: %s" % error) from error
 

@@ -139,7 +139,7 @@ def _file(facts, keys):
         "path": found["path"],
         "error": found["error"],
         "options": _only(found["options"], keys),
-        "read": _read(found, facts, keys),
+        "read": _read(facts, keys),
     }
 
 
@@ -147,33 +147,12 @@ def _only(options, keys):
     return {key: value for key, value in options.items() if key in keys}
 
 
-def _read(found, facts, keys):
-    if not facts["process"] or _touched(found, facts):
-        return None
+def _read(facts, keys):
     known = running_daemon.known(facts)
     try:
         return None if known is None else _only(parse(known), keys)
     except OptionsError:
         return None
-
-
-def _touched(found, facts):
-    """Whether a file with an old time was put there after the daemon started, as a backup is.
-
-    Its change time tells. Where the daemon's start is on record, its bytes are known without times.
-    """
-    recorded, process = facts["state"]["daemon"], facts["process"]
-    if found["data"] is None or (
-        recorded
-        and (recorded["boot"], recorded["pid"], recorded["started"])
-        == (units.boot(), process["pid"], process["started"])
-    ):
-        return False
-    return _newer(Path(found["path"]).stat().st_ctime, process)
-
-
-def _newer(moment, process):
-    return moment > time.time() - process["age"] + running_daemon.MARGIN
 
 
 def _profile_newer(facts):
@@ -185,7 +164,8 @@ def _profile_newer(facts):
     if not path.startswith("/") or not facts["process"]:
         return False
     try:
-        return _newer(Path(path).stat().st_ctime, facts["process"])
+        started = time.time() - facts["process"]["age"]
+        return Path(path).stat().st_mtime > started + running_daemon.MARGIN
     except OSError:
         return True
 

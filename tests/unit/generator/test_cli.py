@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -303,9 +305,6 @@ def test_an_expired_exception_stops_validate_and_warns_in_render(
 
 
 def test_schemas_accept_the_shipped_files_and_refuse_others() -> None:
-    jsonschema = pytest.importorskip("jsonschema")
-    import yaml
-
     for kind, pattern in (("profile", "profiles/*.yml"), ("control", "roles/*/controls/*.yml")):
         schema = json.loads(hardhost("schema", kind).stdout)
         jsonschema.Draft202012Validator.check_schema(schema)

@@ -157,6 +157,15 @@ def test_a_template_arrives_as_text_everywhere(root: Path, content: Content) -> 
         assert b"lookup" not in files[name]
 
 
+@pytest.mark.parametrize(("profile", "added"), [("production", False), ("baseline", True)])
+def test_the_example_inventory_has_the_projects_group(
+    library: Library, profile: str, added: bool
+) -> None:
+    text = rendered(library, profile)["inventory.example"].decode()
+    assert text.count(f"[{profile}]") == 1
+    assert ("# The hosts that this project is for." in text) == added
+
+
 def test_our_own_template_marks_in_a_text_stay_text(root: Path, content: Content) -> None:
     (root / "profiles/odd.yml").write_text(
         'title: "<< 7 * 6 >> <% raise %>"\nextends: production\n'

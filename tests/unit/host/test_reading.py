@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import time
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import reading as reader
+from ansible.module_utils import hardhost_unit
 
 ENGINE_20 = """-P FORWARD DROP
 -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
@@ -74,8 +74,31 @@ def test_a_file_newer_than_the_daemon_was_perhaps_not_read(tmp_path: Path) -> No
     assert reader._file(facts(path, age=100), ["icc"])["read"] is None
 
 
-def test_a_restored_file_with_an_old_time_deceives_nobody(tmp_path: Path) -> None:
+def test_the_record_of_the_daemons_start_counts_more_than_times(tmp_path: Path) -> None:
     path = tmp_path / "daemon.json"
     path.write_text('{"icc": false}')
-    os.utime(path, (time.time() - 9999, time.time() - 9999))
-    assert reader._file(facts(path, age=100), ["icc"])["read"] is None
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    recorded = {"boot": hardhost_unit.boot(), "pid": 4711, "started": 1, "file": digest}
+    assert reader._file(facts(path, age=100, recorded=recorded), ["icc"])["read"] == {"icc": False}
+
+
+def test_the_record_of_another_process_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "daemon.json"
+    path.write_text('{"icc": false}')
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    recorded = {"boot": hardhost_unit.boot(), "pid": 4712, "started": 1, "file": digest}
+    assert reader._file(facts(path, age=100, recorded=recorded), ["icc"])["read"] is None
+
+
+def test_a_seccomp_profile_changed_after_the_start_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    path.write_text("{}")
+    seen = facts(tmp_path / "daemon.json", age=100)
+    seen["info"] = {"SecurityOptions": [f"name=seccomp,profile={path}"]}
+    assert reader._profile_newer(seen)
+    seen["process"]["age"] = -10
+    assert not reader._profile_newer(seen)
+    path.unlink()
+    assert reader._profile_newer(seen), "the next start of dockerd fails without it"
+    seen["info"] = {"SecurityOptions": ["name=seccomp,profile=builtin"]}
+    assert not reader._profile_newer(seen)

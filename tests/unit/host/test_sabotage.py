@@ -77,3 +77,17 @@ def test_a_state_that_says_too_little_or_something_unknown_is_refused(
 ) -> None:
     with pytest.raises(ValidationError):
         states.State(control="role/name", **given)
+
+
+def test_states_may_need_an_engine() -> None:
+    state = states.State(control="role/name", name="x", why="x", commands=["true"], engine=">=23.0")
+    assert [state.fits(one) for one in ("20.10.24+dfsg1", "23.0.0", "29.7.2")] == [
+        False,
+        True,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("control", SHIPPED)
+def test_every_control_has_a_state_for_every_engine(control: str) -> None:
+    assert any(state.fits("20.10.24") for state in states.load(control))

@@ -8,9 +8,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ansible.module_utils import hardhost_decisions
+from ansible.module_utils.hardhost_options import word
+
 ROLES = Path(__file__).parents[3] / "roles"
 
 Json = dict[str, Any]
+TODAY = "2026-11-21"
 
 _QUIET: Json = {
     "os": {"id": "debian", "version": "13", "family": "debian", "pretty": "Debian GNU/Linux 13"},
@@ -23,9 +27,19 @@ _QUIET: Json = {
         "binary": "/usr/sbin/dockerd",
         "candidate": "",
     },
-    "unit": {"FragmentPath": "/usr/lib/systemd/system/docker.service", "MainPID": "1"},
+    "unit": {
+        "FragmentPath": "/usr/lib/systemd/system/docker.service",
+        "MainPID": "1",
+        "ActiveState": "active",
+        "DropInPaths": "",
+    },
     "arguments": {
-        "running": ["/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock"]
+        "running": [
+            "/usr/sbin/dockerd",
+            "-H",
+            "fd://",
+            "--containerd=/run/containerd/containerd.sock",
+        ]
     },
     "process": {"pid": 1, "started": 1, "age": 1000.0, "nofile": 1048576},
     "flags": {"hosts": ["fd://"], "containerd": "/run/containerd/containerd.sock"},
@@ -64,14 +78,14 @@ def facts(options: Json | None = None, **changed: Any) -> Json:
     found["daemon_json"] = daemon_json(options)
     for name, value in changed.items():
         known = found.get(name)
-        found[name] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+        found[name] = (
+            {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+        )
     return found
 
 
 def daemon_json(options: Json | None, error: str = "") -> Json:
     """What is read of a daemon.json that is older than the daemon; None for no file."""
-    from ansible.module_utils.hardhost_options import word  # noqa: PLC0415 - after conftest
-
     described = {"uid": 0, "gid": 0, "mode": 0o644, "mtime_ns": 0}
     return {
         "path": "/etc/docker/daemon.json",
@@ -116,6 +130,19 @@ def control(identifier: str, options: Json | None = None, **changed: Any) -> Jso
         "waiver": None,
     }
     return {**found, **changed}
+
+
+def icc(**changed: Any) -> Json:
+    return control("docker_daemon/icc", {"icc": False}, **changed)
+
+
+def decided(one: Json, host: Json | None = None, inputs: Json | None = None, **more: Any) -> Json:
+    """The decision for a single control."""
+    found: Json = hardhost_decisions.decide(
+        [one], host or facts(), inputs or {}, more.get("exceptions", []), more.get("today", TODAY)
+    )
+    decision: Json = found[one["id"]]
+    return decision
 
 
 def module(role: str, name: str) -> ModuleType:

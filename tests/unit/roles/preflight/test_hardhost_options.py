@@ -1,4 +1,4 @@
-"""daemon.json is read strictly, changed leaf by leaf, put back exactly, and never shown with a secret."""
+"""daemon.json is read strictly, changed leaf by leaf, put back exactly, shown without secrets."""
 
 from __future__ import annotations
 
@@ -12,15 +12,24 @@ from hypothesis import strategies as st
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
 scalars = st.one_of(
-    st.booleans(), st.none(), st.integers(-(2**53), 2**53), st.text(max_size=8), st.lists(st.text(max_size=4), max_size=3)
+    st.booleans(),
+    st.none(),
+    st.integers(-(2**53), 2**53),
+    st.text(max_size=8),
+    st.lists(st.text(max_size=4), max_size=3),
 )
 objects = st.recursive(
-    st.dictionaries(names, scalars, max_size=4), lambda inner: st.dictionaries(names, scalars | inner, max_size=4)
+    st.dictionaries(names, scalars, max_size=4),
+    lambda inner: st.dictionaries(names, scalars | inner, max_size=4),
 )
-wished = st.dictionaries(names, st.dictionaries(names, scalars, min_size=1, max_size=3) | scalars, max_size=4)
+wished = st.dictionaries(
+    names, st.dictionaries(names, scalars, min_size=1, max_size=3) | scalars, max_size=4
+)
 
 
-def merged(data: dict[str, Any], wish: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def merged(
+    data: dict[str, Any], wish: dict[str, Any]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     found: tuple[dict[str, Any], list[dict[str, Any]]] = options.merge(
         data, [{"id": "role/name", "settings": {"docker_daemon_options": wish}}]
     )
@@ -42,7 +51,9 @@ def test_an_absent_or_empty_file_is_an_empty_object(data: bytes | None) -> None:
         pytest.param(b'"icc"', "holds a str", id="a text"),
         pytest.param(b"null", "holds a NoneType", id="null"),
         pytest.param(b'{"icc": true, "icc": false}', "'icc' stands twice", id="a key twice"),
-        pytest.param(b'{"log-opts": {"a": "1", "a": "2"}}', "'a' stands twice", id="a key twice below"),
+        pytest.param(
+            b'{"log-opts": {"a": "1", "a": "2"}}', "'a' stands twice", id="a key twice below"
+        ),
         pytest.param(b'{"mtu": NaN}', "NaN is not JSON", id="NaN"),
         pytest.param(b'{"a":' * 100000, "1: ", id="nested too deeply"),
     ],
@@ -59,7 +70,9 @@ def test_what_is_written_is_read_as_the_same(value: dict[str, Any]) -> None:
     assert options.parse(options.word(value)) == value
 
 
-@given(objects, st.sampled_from(["  ", "    ", "\t", " "]), st.sampled_from(["", "\n"]), st.booleans())
+@given(
+    objects, st.sampled_from(["  ", "    ", "\t", " "]), st.sampled_from(["", "\n"]), st.booleans()
+)
 def test_indentation_last_newline_and_mark_stay(
     value: dict[str, Any], indent: str, end: str, mark: bool
 ) -> None:
@@ -112,7 +125,9 @@ def test_a_merge_leaves_its_input_alone() -> None:
 
 
 def test_a_merge_says_what_was_there() -> None:
-    _result, edits = merged({"log-opts": {"max-size": "1g"}}, {"log-opts": {"max-size": "10m"}, "icc": False})
+    _result, edits = merged(
+        {"log-opts": {"max-size": "1g"}}, {"log-opts": {"max-size": "10m"}, "icc": False}
+    )
     assert edits == [
         {
             "control": "role/name",
@@ -135,7 +150,9 @@ def test_true_and_one_are_different_values() -> None:
 
 
 def test_a_leaf_below_something_else_is_refused_by_name() -> None:
-    with pytest.raises(options.OptionsError, match=r"log-opts holds .* where role/name needs an object"):
+    with pytest.raises(
+        options.OptionsError, match=r"log-opts holds .* where role/name needs an object"
+    ):
         merged({"log-opts": "max-size=1g"}, {"log-opts": {"max-size": "10m"}})
 
 
@@ -154,9 +171,9 @@ def test_a_wish_that_only_forbids(there: dict[str, Any], after: dict[str, Any] |
 
 
 def test_taking_the_last_leaf_out_takes_its_object_too() -> None:
-    assert options.put({"log-opts": {"max-size": "1"}, "icc": True}, ("log-opts", "max-size"), options.ABSENT) == {
-        "icc": True
-    }
+    assert options.put(
+        {"log-opts": {"max-size": "1"}, "icc": True}, ("log-opts", "max-size"), options.ABSENT
+    ) == {"icc": True}
 
 
 @pytest.mark.parametrize("value", ["text", [], 0, {}, False])
@@ -199,7 +216,12 @@ def test_hiding_keeps_the_shape(value: dict[str, Any]) -> None:
 
 
 def test_what_is_no_secret_is_shown() -> None:
-    shown = {"icc": False, "userland-proxy": False, "log-opts": {"max-size": "10m"}, "authorization-plugins": ["opa"]}
+    shown = {
+        "icc": False,
+        "userland-proxy": False,
+        "log-opts": {"max-size": "10m"},
+        "authorization-plugins": ["opa"],
+    }
     assert options.redact(shown) == shown
 
 

@@ -1,4 +1,4 @@
-"""Whether a daemon.json is in force is told from records and times, and which step brings it there from its keys."""
+"""Records and times tell whether a daemon.json is in force, its keys which step brings it there."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def recorded(data: bytes, **changed: Any) -> dict[str, Any]:
     return {**states.empty(), "daemon": {**daemon, **changed}}
 
 
-def in_force(data: bytes | None, state: dict[str, Any], directory: Path, age: float = 5) -> bytes | None:
+def in_force(
+    data: bytes | None, state: dict[str, Any], directory: Path, age: float = 5
+) -> bytes | None:
     file = described(age) if data is not None else None
     found: bytes | None = running.in_force(data, file, PROCESS, "b", state, str(directory))
     return found

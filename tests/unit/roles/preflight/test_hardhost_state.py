@@ -1,4 +1,4 @@
-"""The state on a host lasts, is root's alone, belongs to one run at a time, and is never half a file."""
+"""The state on a host lasts, is root's alone, and belongs to one run at a time."""
 
 from __future__ import annotations
 
@@ -19,19 +19,31 @@ def directory(tmp_path: Path) -> str:
     return str(folder)
 
 
+def names(directory: str) -> list[str]:
+    return [path.name for path in Path(directory).iterdir()]
+
+
 def test_a_host_never_touched_has_an_empty_state(directory: str) -> None:
     assert states.load(directory) == states.empty()
-    assert not os.listdir(directory)
+    assert names(directory) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
 def test_what_is_saved_is_loaded(directory: str) -> None:
     state = states.empty()
-    states.record(state, "r1", "docker_daemon/icc", "user", "/etc/passwd", {"present": False}, {"present": True})
+    states.record(
+        state,
+        "r1",
+        "docker_daemon/icc",
+        "user",
+        "/etc/passwd",
+        {"present": False},
+        {"present": True},
+    )
     states.save(state, directory)
     assert states.load(directory) == state
-    assert os.stat(os.path.join(directory, "state.json")).st_mode & 0o7777 == 0o600
-    assert os.listdir(directory) == ["state.json"]
+    assert Path(directory, "state.json").stat().st_mode & 0o7777 == 0o600
+    assert names(directory) == ["state.json"]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +57,9 @@ def test_what_is_saved_is_loaded(directory: str) -> None:
         ('{"version": 1, "changes": []}', "it lacks lease, undone, files, daemon"),
     ],
 )
-def test_a_state_that_cannot_be_used_is_not_overwritten(text: str, words: str, directory: str) -> None:
+def test_a_state_that_cannot_be_used_is_not_overwritten(
+    text: str, words: str, directory: str
+) -> None:
     Path(directory, "state.json").write_text(text)
     with pytest.raises(states.StateError, match=words):
         states.load(directory)
@@ -55,7 +69,9 @@ def test_a_state_that_cannot_be_used_is_not_overwritten(text: str, words: str, d
 def test_the_lease_keeps_other_runs_away_until_it_ends() -> None:
     state = states.empty()
     states.claim(state, "r1", "ops@bastion", seconds=60, now=1000)
-    with pytest.raises(states.StateError, match=r"run r1 of ops@bastion .* since 1970-01-01 00:16:40Z"):
+    with pytest.raises(
+        states.StateError, match=r"run r1 of ops@bastion .* since 1970-01-01 00:16:40Z"
+    ):
         states.claim(state, "r2", "dev@laptop", now=1059)
     assert state["lease"]["run"] == "r1"
     states.claim(state, "r2", "dev@laptop", seconds=60, now=1060)
@@ -123,7 +139,9 @@ with states.locked(sys.argv[2]):
 """
 
 
-def test_the_lock_makes_another_process_wait(directory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lock_makes_another_process_wait(
+    directory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     utilities = str(Path(states.__file__).parent)
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, utilities, directory],
@@ -133,12 +151,15 @@ def test_the_lock_makes_another_process_wait(directory: str, monkeypatch: pytest
         assert other.stdout.readline() == "held\n"
         clock = iter([0.0, 30.0, 61.0])
         monkeypatch.setattr(states.time, "monotonic", lambda: next(clock))
-        with pytest.raises(states.StateError, match="another hardhost process"), states.locked(directory):
+        with (
+            pytest.raises(states.StateError, match="another hardhost process"),
+            states.locked(directory),
+        ):
             pytest.fail("the lock was given twice")
         monkeypatch.undo()
         other.communicate("go\n", timeout=30)
     with states.locked(directory):
-        assert os.stat(directory).st_mode & 0o7777 == 0o700
+        assert Path(directory).stat().st_mode & 0o7777 == 0o700
 
 
 def test_a_killed_process_does_not_keep_the_lock(directory: str) -> None:
@@ -157,5 +178,5 @@ def test_a_killed_process_does_not_keep_the_lock(directory: str) -> None:
 def test_the_lock_alone_leaves_no_state(directory: str) -> None:
     with states.locked(directory):
         pass
-    assert os.listdir(directory) == ["lock"]
+    assert names(directory) == ["lock"]
     assert json.loads(json.dumps(states.load(directory))) == states.empty()

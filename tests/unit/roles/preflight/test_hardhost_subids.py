@@ -57,7 +57,10 @@ def test_the_user_of_the_option(option: str, user: str) -> None:
 
 
 ranges = st.lists(
-    st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 2_000_000), st.integers(1, 300_000)).map(list), max_size=8
+    st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 2_000_000), st.integers(1, 300_000)).map(
+        list
+    ),
+    max_size=8,
 )
 numbers = st.dictionaries(st.text(max_size=3), st.integers(0, 2_000_000), max_size=5)
 
@@ -70,5 +73,7 @@ def test_the_range_found_is_free(
     start = subids.free_start(found)
     wanted = range(start, start + subids.COUNT)
     assert start >= subids.FIRST
-    assert not any(begin < wanted.stop and begin + count > start for _name, begin, count in subuid + subgid)
+    assert not any(
+        begin < wanted.stop and begin + count > start for _name, begin, count in subuid + subgid
+    )
     assert not any(number in wanted for number in [*users.values(), *groups.values()])

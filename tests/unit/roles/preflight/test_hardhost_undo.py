@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_undo as undo
-from ansible.module_utils.hardhost_options import ABSENT, merge, parse, word
+from ansible.module_utils.hardhost_options import ABSENT, OptionsError, merge, parse, word
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,7 +53,9 @@ class TestChosen:
         ],
     )
     def test_a_converge_takes_back_what_it_no_longer_applies(self, word_: str, taken: bool) -> None:
-        found = undo.chosen(recorded(ICC), "removed", {"docker_daemon/icc": decision(word_, {"icc": False})})
+        found = undo.chosen(
+            recorded(ICC), "removed", {"docker_daemon/icc": decision(word_, {"icc": False})}
+        )
         assert bool(found) == taken
 
     def test_a_control_that_left_the_plan_is_taken_back(self) -> None:
@@ -67,7 +69,15 @@ class TestChosen:
 
     def test_packages_are_not_taken_back_by_a_converge(self) -> None:
         state: Json = states.empty()
-        states.record(state, "r1", "docker_engine/engine_present", "package", "docker.io", ABSENT, present("docker.io"))
+        states.record(
+            state,
+            "r1",
+            "docker_engine/engine_present",
+            "package",
+            "docker.io",
+            ABSENT,
+            present("docker.io"),
+        )
         assert undo.chosen(state["changes"], "removed", {}) == []
         assert numbers(undo.chosen(state["changes"], "all", {})) == [1]
 
@@ -88,13 +98,19 @@ class TestTargets:
         assert (target["numbers"], target["controls"]) == ([1, 2], ["docker_daemon/icc"])
 
     def test_the_newest_comes_first(self) -> None:
-        assert [one["leaf"] for one in undo.targets(recorded(ICC, LOG))] == [("log-opts", "max-size"), ("icc",)]
+        assert [one["leaf"] for one in undo.targets(recorded(ICC, LOG))] == [
+            ("log-opts", "max-size"),
+            ("icc",),
+        ]
 
     def test_lines_of_one_file_stay_apart(self) -> None:
         state: Json = states.empty()
         for line in ("a:1:2", "b:3:4"):
             states.record(state, "r1", "a/b", "line", "/etc/subuid", ABSENT, present(line))
-        assert [one["ours"]["value"] for one in undo.targets(state["changes"])] == ["b:3:4", "a:1:2"]
+        assert [one["ours"]["value"] for one in undo.targets(state["changes"])] == [
+            "b:3:4",
+            "a:1:2",
+        ]
 
 
 class TestOptionsBack:
@@ -108,7 +124,11 @@ class TestOptionsBack:
         assert self.back(options, ICC, LOG) == (expected, 2, [])
 
     def test_what_is_back_already_is_done(self) -> None:
-        assert self.back({"log-opts": {"max-size": "1g"}}, ICC, LOG) == ({"log-opts": {"max-size": "1g"}}, 2, [])
+        assert self.back({"log-opts": {"max-size": "1g"}}, ICC, LOG) == (
+            {"log-opts": {"max-size": "1g"}},
+            2,
+            [],
+        )
 
     def test_what_somebody_changed_since_stays_and_is_said(self) -> None:
         options, done, conflicts = self.back({"icc": True}, ICC)
@@ -128,15 +148,19 @@ values = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from("abcd"), values), st.dictionaries(st.sampled_from("abcd"), values))
+@given(
+    st.dictionaries(st.sampled_from("abcd"), values),
+    st.dictionaries(st.sampled_from("abcd"), values),
+)
 def test_rollback_gives_the_original_bytes(original: Json, wanted: Json) -> None:
-    """Whatever a converge did to daemon.json, undoing all of it gives the old file byte for byte."""
+    """Whatever a converge did to daemon.json, undoing it gives the old file byte for byte."""
     data = word(original, b'{\n\t"x": 1}')
     try:
-        options, edits = merge(original, [{"id": "a/b", "settings": {"docker_daemon_options": wanted}}])
-    except Exception as error:  # noqa: BLE001
-        assert "needs an object" in str(error)
-        return
+        options, edits = merge(
+            original, [{"id": "a/b", "settings": {"docker_daemon_options": wanted}}]
+        )
+    except OptionsError:
+        return  # a leaf below something that is no object: nothing was done
     changes = recorded(*[("r1", "a/b", one["leaf"], one["before"], one["after"]) for one in edits])
     back, done, conflicts = undo.options_back(options, undo.targets(changes))
     assert not conflicts
@@ -157,7 +181,9 @@ class TestBytesBack:
         assert undo.bytes_back({}, b"{}", None, []) is None
 
     def test_a_foreign_change_since_is_kept(self) -> None:
-        found = undo.bytes_back({"dns": ["9.9.9.9"]}, b'{\n    "icc": false,\n    "dns": ["9.9.9.9"]\n}', self.OLD, [])
+        found = undo.bytes_back(
+            {"dns": ["9.9.9.9"]}, b'{\n    "icc": false,\n    "dns": ["9.9.9.9"]\n}', self.OLD, []
+        )
         assert found is not None
         assert parse(found) == {"dns": ["9.9.9.9"]}
         assert b'\n    "dns"' in found
@@ -178,7 +204,14 @@ class TestStays:
         states.record(state, "r1", "a/b", "user", "/etc/passwd", ABSENT, present("dockremap"))
         states.record(state, "r1", "a/b", "line", "/etc/subuid", ABSENT, present(self.RANGE))
         states.record(
-            state, "r1", "a/b", "daemon_json_leaf", PATH, ABSENT, present("default"), leaf=["userns-remap"]
+            state,
+            "r1",
+            "a/b",
+            "daemon_json_leaf",
+            PATH,
+            ABSENT,
+            present("default"),
+            leaf=["userns-remap"],
         )
         return list(state["changes"])
 

@@ -13,8 +13,8 @@ from ansible.module_utils import hardhost_unit as unit
 
 DEBIAN = (
     "{{ path=/usr/sbin/dockerd ; argv[]=/usr/sbin/dockerd -H fd:// "
-    "--containerd=/run/containerd/containerd.sock $DOCKER_OPTS ; ignore_errors=no ; start_time=[n/a] ; "
-    "stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}"
+    "--containerd=/run/containerd/containerd.sock $DOCKER_OPTS ; ignore_errors=no ; "
+    "start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}"
 )
 
 
@@ -82,7 +82,11 @@ def command(environment_file: str, tmp_path: Path, **properties: str) -> list[st
     path = tmp_path / "docker"
     path.write_text(environment_file)
     words: list[str] = unit.command(
-        {"ExecStart": DEBIAN.format(), "EnvironmentFiles": f"{path} (ignore_errors=yes)", **properties}
+        {
+            "ExecStart": DEBIAN.format(),
+            "EnvironmentFiles": f"{path} (ignore_errors=yes)",
+            **properties,
+        }
     )
     return words[4:]
 
@@ -96,16 +100,24 @@ def command(environment_file: str, tmp_path: Path, **properties: str) -> list[st
         pytest.param('DOCKER_OPTS="--icc=false -D"\n', ["--icc=false", "-D"], id="double quotes"),
         pytest.param("DOCKER_OPTS='--icc=false -D'\n", ["--icc=false", "-D"], id="single quotes"),
         pytest.param('DOCKER_OPTS="--icc=false \\\n -D"\n', ["--icc=false", "-D"], id="two lines"),
-        pytest.param("DOCKER_OPTS=-D\nDOCKER_OPTS=-Hfd://\n", ["-Hfd://"], id="the last one counts"),
         pytest.param(
-            'DOCKER_OPTS=--label=a="b c"\n', ["--label=a=b c"], id="quotes in the middle belong to the flags"
+            "DOCKER_OPTS=-D\nDOCKER_OPTS=-Hfd://\n", ["-Hfd://"], id="the last one counts"
+        ),
+        pytest.param(
+            'DOCKER_OPTS=--label=a="b c"\n',
+            ["--label=a=b c"],
+            id="quotes in the middle belong to the flags",
         ),
         pytest.param("DOCKER_OPTS=\"--label='b c'\"\n", ["--label=b c"], id="quotes in quotes"),
-        pytest.param("DOCKER_OPTS=\"--label='b -D\"\n", ["--label='b", "-D"], id="a quote left open"),
+        pytest.param(
+            'DOCKER_OPTS="--label=\'b -D"\n', ["--label='b", "-D"], id="a quote left open"
+        ),
         pytest.param("OTHER=-D\nwithout a value\n", [], id="other lines"),
     ],
 )
-def test_the_environment_file_fills_the_variable(text: str, words: list[str], tmp_path: Path) -> None:
+def test_the_environment_file_fills_the_variable(
+    text: str, words: list[str], tmp_path: Path
+) -> None:
     assert command(text, tmp_path) == words
 
 
@@ -120,12 +132,13 @@ def test_a_missing_environment_file_is_no_error(tmp_path: Path) -> None:
 
 
 def test_every_environment_file_counts(tmp_path: Path) -> None:
-    """`systemctl show` gives each a line of its own; the last property of a name must not hide the others."""
+    """`systemctl show` gives each a line of its own; the last must not hide the others."""
     (tmp_path / "one").write_text("A=-D\n")
     (tmp_path / "two").write_text("B=--ipv6\n")
     shown = (
         f"ExecStart={{ path=x ; argv[]=dockerd $A ${{B}} ; ignore_errors=no ; }}\n"
-        f"EnvironmentFiles={tmp_path}/one (ignore_errors=yes)\nEnvironmentFiles={tmp_path}/tw* (ignore_errors=no)\n"
+        f"EnvironmentFiles={tmp_path}/one (ignore_errors=yes)\n"
+        f"EnvironmentFiles={tmp_path}/tw* (ignore_errors=no)\n"
     )
     assert unit.command(unit.properties(shown)) == ["dockerd", "-D", "--ipv6"]
 
@@ -157,7 +170,9 @@ def test_a_process_that_is_gone_is_none() -> None:
 
 
 def test_the_hard_limit_of_open_files_is_the_processes_own() -> None:
-    with subprocess.Popen(["sh", "-c", "ulimit -n 77; echo; exec sleep 60"], stdout=subprocess.PIPE) as child:
+    with subprocess.Popen(
+        ["sh", "-c", "ulimit -n 77; echo; exec sleep 60"], stdout=subprocess.PIPE
+    ) as child:
         assert child.stdout is not None
         child.stdout.readline()
         assert unit.process(child.pid)["nofile"] == 77

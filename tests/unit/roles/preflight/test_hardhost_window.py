@@ -9,7 +9,9 @@ import time
 import pytest
 from ansible.module_utils import hardhost_window as window
 
-systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd on this machine")
+systemd = pytest.mark.skipif(
+    not shutil.which("systemd-analyze"), reason="no systemd on this machine"
+)
 
 
 @pytest.mark.parametrize("policy", ["when_needed", None, ""])
@@ -18,7 +20,10 @@ def test_without_a_window_a_restart_may_be(policy: str | None) -> None:
 
 
 def test_never_is_never() -> None:
-    assert window.closed("never", {"calendar": "*:*", "duration": "1h"}) == "docker_restart_policy is never"
+    assert (
+        window.closed("never", {"calendar": "*:*", "duration": "1h"})
+        == "docker_restart_policy is never"
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,6 +73,8 @@ def test_what_systemd_does_not_understand_is_said(given: dict[str, str], text: s
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kolkata"])
 def test_the_hosts_time_zone_counts(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", zone)
-    now = subprocess.run(["date", "-d", "-1 minute", "+%H:%M"], capture_output=True, text=True, check=True)
+    now = subprocess.run(
+        ["date", "-d", "-1 minute", "+%H:%M"], capture_output=True, text=True, check=True
+    )
     calendar = f"*-*-* {now.stdout.strip()}:00 {zone}"
     assert window.closed("window", {"calendar": calendar, "duration": "10min"}) == ""

@@ -1,0 +1,73 @@
+"""The packages that bring what a host lacks, by operating system."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.roles.hosts import module
+
+docker_packages = module("docker_engine", "docker_packages")
+
+
+def system(name: str, version: str, family: str = "debian") -> dict[str, str]:
+    return {"id": name, "version": version, "family": family}
+
+
+BOOKWORM, TRIXIE = system("debian", "12"), system("debian", "13")
+
+
+@pytest.mark.parametrize(
+    ("os", "engine", "client", "binary", "packages"),
+    [
+        pytest.param(BOOKWORM, True, True, "", ["docker.io"], id="Debian 12: the client is in it"),
+        pytest.param(TRIXIE, True, True, "", ["docker.io", "docker-cli"], id="Debian 13"),
+        pytest.param(
+            system("debian", ""), True, True, "", ["docker.io", "docker-cli"], id="Debian sid"
+        ),
+        pytest.param(TRIXIE, True, False, "", ["docker.io"], id="Debian 13 with a client"),
+        pytest.param(
+            TRIXIE, False, True, "/usr/sbin/dockerd", ["docker-cli"], id="Debian 13 without client"
+        ),
+        pytest.param(
+            BOOKWORM, False, True, "/usr/sbin/dockerd", ["docker.io"], id="Debian 12: damaged"
+        ),
+        pytest.param(
+            TRIXIE, False, True, "/usr/bin/dockerd", ["docker-ce-cli"], id="Docker's own packages"
+        ),
+        pytest.param(system("ubuntu", "24.04"), True, True, "", ["docker.io"], id="Ubuntu"),
+        pytest.param(TRIXIE, False, False, "/usr/sbin/dockerd", [], id="stopped only"),
+        pytest.param(
+            system("fedora", "43", "redhat"),
+            True,
+            True,
+            "",
+            ["moby-engine", "docker-cli"],
+            id="Fedora",
+        ),
+        pytest.param(
+            system("rocky", "9.6", "redhat"),
+            True,
+            True,
+            "",
+            ["docker-ce", "containerd.io", "docker-ce-cli"],
+            id="Rocky",
+        ),
+        pytest.param(
+            system("rhel", "9.6", "redhat"),
+            False,
+            True,
+            "/usr/bin/dockerd",
+            ["docker-ce-cli"],
+            id="RHEL",
+        ),
+    ],
+)
+def test_packages(
+    os: dict[str, str], engine: bool, client: bool, binary: str, packages: list[str]
+) -> None:
+    assert docker_packages.packages(os, engine, client, binary) == packages
+
+
+def test_dpkg_tells_what_is_installed() -> None:
+    assert docker_packages.installed("dpkg", "debian")
+    assert not docker_packages.installed("no-such-package-of-ours", "debian")

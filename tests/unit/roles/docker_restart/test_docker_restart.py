@@ -1,0 +1,75 @@
+"""What the job gets to return to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import hardhost_state as states
+
+from tests.unit.roles.hosts import Json, facts, module
+
+docker_restart = module("docker_restart", "docker_restart")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
+NEWER = {"age": 2.0**40, "pid": 7, "started": 1}  # seconds: the daemon is older than any file
+
+
+def job(host: Json) -> Json:
+    parameters: dict[str, Any] = {"run": "r1", "timeout": 120, "image": {}}
+    found: Json = docker_restart.describe_job(host, parameters, "restart")
+    return found
+
+
+def test_the_file_in_force(state_directory: Path) -> None:
+    host = facts({"icc": False})
+    found = job(host)
+    assert states.kept(found["wanted"]) == host["daemon_json"]["data"]
+    assert found["old"] == {"blob": found["wanted"], "described": host["daemon_json"]["described"]}
+
+
+def test_no_file(state_directory: Path) -> None:
+    assert job(facts())["old"] == {"blob": None, "described": None}
+
+
+def test_the_kept_original_where_the_file_in_force_is_unknown(state_directory: Path) -> None:
+    before = {
+        "present": True,
+        "blob": states.keep(b"{}"),
+        "uid": 0,
+        "gid": 0,
+        "mode": 0o600,
+        "mtime_ns": 5,
+    }
+    host = facts({"icc": False}, process=NEWER)
+    host["state"]["files"] = {"/etc/docker/daemon.json": {"before": before, "written": ""}}
+    assert job(host)["old"] == {"blob": before["blob"], "described": before}
+
+
+def test_a_foreign_file_is_never_removed(state_directory: Path) -> None:
+    """Somebody wrote it, and neither a record nor its time says that a daemon ran with it."""
+    host = facts({"icc": False}, process=NEWER)
+    found = job(host)
+    assert states.kept(found["old"]["blob"]) == host["daemon_json"]["data"]
+
+
+def test_switching_to_user_namespaces_stops_containers_first(state_directory: Path) -> None:
+    host = facts({"userns-remap": "default"}, process=NEWER)
+    assert (job(host)["stop_first"], job(facts())["stop_first"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text"),
+    [
+        ("returned", "the old daemon.json is in force again"),
+        ("down", "DOCKER IS DOWN"),
+        ("broken", "run again"),
+    ],
+)
+def test_the_operator_reads_how_things_stand_first(outcome: str, text: str) -> None:
+    words = docker_restart.worded(
+        {"outcome": outcome, "message": "it did not start", "notes": ["and this"]}
+    )
+    assert text in words
+    assert words.endswith("What happened: it did not start; and this")

@@ -1,0 +1,64 @@
+"""After a return the records say what the file holds again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.module_utils import hardhost_restart_job as job
+from ansible.module_utils import hardhost_state as states
+
+PATH = "/etc/docker/daemon.json"
+ABSENT: dict[str, Any] = {"present": False}
+
+
+def present(value: object) -> dict[str, Any]:
+    return {"present": True, "value": value}
+
+
+def state(*changes: tuple[str, Any, Any]) -> dict[str, Any]:
+    """A state with leaves `(name, before, after)` of daemon.json set, and a user made."""
+    found: dict[str, Any] = states.empty()
+    for name, before, after in changes:
+        states.record(found, "r1", "a/b", "daemon_json_leaf", PATH, before, after, leaf=[name])
+    states.record(found, "r1", "a/b", "user", "/etc/passwd", ABSENT, present("dockremap"))
+    found["files"] = {PATH: {"before": ABSENT, "written": ""}}
+    return found
+
+
+def left(found: dict[str, Any]) -> list[str]:
+    return [change.get("leaf", [change["kind"]])[0] for change in found["changes"]]
+
+
+def test_a_change_that_did_not_hold_is_forgotten() -> None:
+    found = state(("icc", ABSENT, present(False)))
+    job.reconcile(found, PATH, {})
+    assert left(found) == ["user"]
+    assert found["files"] == {}
+
+
+def test_a_change_that_holds_is_kept() -> None:
+    found = state(("icc", ABSENT, present(False)), ("ipv6", ABSENT, present(False)))
+    job.reconcile(found, PATH, {"icc": False})
+    assert left(found) == ["icc", "user"]
+    assert PATH in found["files"]
+
+
+def test_the_older_change_of_a_leaf_counts_again() -> None:
+    found = state(("mtu", ABSENT, present(1400)), ("mtu", present(1400), present(1300)))
+    job.reconcile(found, PATH, {"mtu": 1400})
+    assert [change["after"] for change in found["changes"]] == [present(1400), present("dockremap")]
+
+
+def test_what_was_taken_back_counts_again() -> None:
+    found = state(("icc", ABSENT, present(False)))
+    found["undone"] = [found["changes"].pop(0)]
+    job.reconcile(found, PATH, {"icc": False})
+    assert left(found) == ["icc", "user"]
+    assert found["undone"] == []
+
+
+def test_once_in_force_what_was_taken_back_is_forgotten() -> None:
+    found = state(("icc", ABSENT, present(False)))
+    found["undone"] = [found["changes"].pop(0)]
+    job.forget(found, PATH)
+    assert (found["undone"], found["files"]) == ([], {})

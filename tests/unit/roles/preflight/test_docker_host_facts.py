@@ -1,0 +1,89 @@
+"""The facts that leave a host hold no secret, and a role that has nothing to do is not called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ansible.module_utils import hardhost_facts
+
+from tests.unit.roles.hosts import container, control, facts, module
+
+docker_host_facts = module("preflight", "docker_host_facts")
+
+
+def test_no_secret_leaves_the_host() -> None:
+    host = facts(
+        {"http-proxy": "http://u:hunter2@p", "log-opts": {"splunk-token": "hunter2"}},
+        flags={"https-proxy": "http://u:hunter2@p"},
+        unit={
+            "Environment": "HTTP_PROXY=http://u:hunter2@p",
+            "ActiveState": "active",
+            "DropInPaths": "",
+        },
+        process={"arguments": ["dockerd", "--log-opt=splunk-token=hunter2"]},
+        arguments={"configured": ["dockerd", "--https-proxy=http://u:hunter2@p"]},
+        api_error="dial http://u:hunter2@p: refused",
+        containers=[container("web")],
+    )
+    shown = hardhost_facts.public(host)
+    assert "hunter2" not in json.dumps(shown)
+    assert shown["containers"] == host["containers"]
+    assert shown["engine"] == host["engine"]
+
+
+def test_facts_are_plain_data() -> None:
+    assert json.loads(json.dumps(hardhost_facts.public(facts({"icc": False}))))["daemon_json"][
+        "options"
+    ] == {"icc": False}
+
+
+def test_only_roles_with_something_to_change_are_called() -> None:
+    controls = [
+        {"id": "a/one", "settings": {}},
+        {"id": "a/two", "settings": {}},
+        {"id": "b/one", "settings": {}},
+    ]
+    found = {one["id"]: {"changes": []} for one in controls}
+    assert docker_host_facts.to_do(found, controls, []) == {}
+    found["a/two"]["changes"] = [{"what": "x"}]
+    assert docker_host_facts.to_do(found, controls, []) == {"a": controls[:2]}
+    assert set(docker_host_facts.to_do(found, controls, [object()])) == {"a", "b"}
+
+
+def test_somebody_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker_host_facts.os, "geteuid", lambda: 1000)
+    assert "become" in docker_host_facts.answer({"controls": [control("a/b")]})["refused"]
+
+
+def test_identities_are_read_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "subuid"
+    path.write_text(
+        "# a comment\nalice:100000:65536\n\n1001:165536:65536 \nbroken:x:1\nbob:1:2:3\n"
+    )
+    assert hardhost_facts._ranges(str(path)) == [["alice", 100000, 65536], ["1001", 165536, 65536]]
+    path.write_text("root:x:0:0:root:/root:/bin/sh\n+nis::::\nalice:x:1000:1000::/:/bin/sh\n")
+    assert hardhost_facts._numbers(str(path)) == {"root": 0, "alice": 1000}
+    assert hardhost_facts._ranges(str(tmp_path / "none")) == []
+
+
+def test_a_daemon_json_that_is_a_directory_is_an_error_with_its_path(tmp_path: Path) -> None:
+    assert hardhost_facts._daemon_json(str(tmp_path))["error"] == f"{tmp_path}: Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("text", "family"),
+    [
+        ('ID=debian\nVERSION_ID="12"\n', "debian"),
+        ("ID=linuxmint\nID_LIKE='ubuntu debian'\n", "debian"),
+        ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "redhat"),
+        ("ID=alpine\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_family_of_the_operating_system(
+    text: str, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardhost_facts.files, "read", lambda _path: text.encode())
+    assert hardhost_facts._os()["family"] == family

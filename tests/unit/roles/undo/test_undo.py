@@ -1,0 +1,217 @@
+"""Undo puts back files, modes and lines, and forgets what it has put back."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_state as states
+
+from tests.unit.roles.hosts import Json, facts, module
+
+undo = module("undo", "undo")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
+ABSENT: Json = {"present": False}
+
+
+def present(value: object) -> Json:
+    return {"present": True, "value": value}
+
+
+class Host:
+    """A host whose daemon.json and state are below a directory of the test."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        self.path = directory / "daemon.json"
+        monkeypatch.setattr(hardhost_facts, "collect", self.facts)
+
+    def facts(self) -> Json:
+        host = facts()
+        data = files.read(str(self.path))
+        host["daemon_json"] = {
+            **host["daemon_json"],
+            "path": str(self.path),
+            "data": data,
+            "described": files.describe(str(self.path)),
+            "options": json.loads(data or b"{}"),
+        }
+        host["state"] = states.load()
+        return host
+
+    def had_set(self, leaf: list[str], before: Json, after: Json) -> None:
+        """Record a change of daemon.json that an earlier run made."""
+        with states.locked():
+            state = states.load()
+            states.record(
+                state, "r1", "a/b", "daemon_json_leaf", str(self.path), before, after, leaf=leaf
+            )
+            states.save(state)
+
+    def had(self, kind: str, target: Path, before: Json, after: Json) -> None:
+        """Record another change."""
+        with states.locked():
+            state = states.load()
+            states.record(state, "r1", "a/b", kind, str(target), before, after)
+            states.save(state)
+
+    def undo(self, check: bool = False, **parameters: Any) -> Json:
+        given = {"scope": "all", "controls": [], "decisions": {}, "inputs": {}, "conflicts": "stop"}
+        found: Json = undo.apply(
+            {**given, "run": "r2", "holder": "ops@bastion", **parameters}, check
+        )
+        return found
+
+
+@pytest.fixture
+def host(tmp_path: Path, state_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    return Host(tmp_path, monkeypatch)
+
+
+def test_a_file_that_was_not_there_goes(host: Host) -> None:
+    host.path.write_text('{"icc": false}')
+    host.had_set(["icc"], ABSENT, present(False))
+    found = host.undo()
+    assert found["changed"]
+    assert not host.path.exists()
+    assert states.load()["changes"] == []
+
+
+def test_the_old_bytes_owner_and_mode_return(host: Host) -> None:
+    old = b'{"dns":["1.1.1.1"]}'
+    host.path.write_text('{"dns": ["1.1.1.1"], "icc": false}')
+    host.had_set(["icc"], ABSENT, present(False))
+    with states.locked():
+        state = states.load()
+        before = {
+            "present": True,
+            "blob": states.keep(old),
+            "uid": 0,
+            "gid": 0,
+            "mode": 0o640,
+            "mtime_ns": 10**18,
+        }
+        state["files"][str(host.path)] = {"before": before, "written": ""}
+        states.save(state)
+    host.undo()
+    assert host.path.read_bytes() == old
+    assert (host.path.stat().st_mode & 0o7777, host.path.stat().st_mtime_ns) == (0o640, 10**18)
+
+
+def test_until_it_is_in_force_it_can_count_again(host: Host) -> None:
+    host.path.write_text('{"icc": false}')
+    host.had_set(["icc"], ABSENT, present(False))
+    host.undo()
+    assert [change["leaf"] for change in states.load()["undone"]] == [["icc"]]
+
+
+def test_a_foreign_change_stops_it_unless_told_otherwise(host: Host) -> None:
+    host.path.write_text('{"icc": true}')
+    host.had_set(["icc"], ABSENT, present(False))
+    with pytest.raises(undo.Refused, match="undo_conflicts: leave"):
+        host.undo()
+    assert len(states.load()["changes"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["leaf", "permissions"])
+def test_left_alone_a_conflict_is_said_once(kind: str, host: Host) -> None:
+    if kind == "leaf":
+        host.path.write_text('{"icc": true, "ipv6": false}')
+        host.had_set(["icc"], ABSENT, present(False))
+        host.had_set(["ipv6"], ABSENT, present(False))
+    else:
+        host.path.write_text('{"ipv6": false}')
+        host.path.chmod(0o666)
+        host.had(
+            "permissions",
+            host.path,
+            {"uid": 0, "gid": 0, "mode": 0o664},
+            {"uid": 0, "gid": 0, "mode": 0o600},
+        )
+        host.had_set(["ipv6"], ABSENT, present(False))
+    found = host.undo(conflicts="leave")
+    assert len(found["left"]) == 1
+    assert states.load()["changes"] == []
+
+
+def test_modes_return(host: Host, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.touch()
+    key.chmod(0o400)
+    host.had(
+        "permissions",
+        key,
+        {"uid": 65534, "gid": 0, "mode": 0o644},
+        {"uid": 0, "gid": 0, "mode": 0o400},
+    )
+    assert host.undo(check=True)["diff"][0]["after"] == "nobody:root 0644\n"
+    assert key.stat().st_mode & 0o7777 == 0o400
+    host.undo()
+    assert (key.stat().st_uid, key.stat().st_mode & 0o7777) == (65534, 0o644)
+
+
+def test_a_file_that_is_gone_needs_nothing(host: Host, tmp_path: Path) -> None:
+    mode = {"uid": 0, "gid": 0, "mode": 0o400}
+    host.had("permissions", tmp_path / "gone", {**mode, "mode": 0o644}, mode)
+    assert host.undo()["left"] == []
+    assert states.load()["changes"] == []
+
+
+def test_a_link_in_its_place_is_not_followed(host: Host, tmp_path: Path) -> None:
+    shadow, key = tmp_path / "shadow", tmp_path / "key"
+    shadow.touch()
+    shadow.chmod(0o400)
+    key.symlink_to(shadow)
+    host.had(
+        "permissions", key, {"uid": 0, "gid": 0, "mode": 0o666}, {"uid": 0, "gid": 0, "mode": 0o400}
+    )
+    with pytest.raises(undo.Refused, match=str(key)):
+        host.undo()
+    assert shadow.stat().st_mode & 0o7777 == 0o400
+
+
+def test_exactly_our_line_goes(host: Host, tmp_path: Path) -> None:
+    subuid = tmp_path / "subuid"
+    subuid.write_text("alice:100000:65536\ndockremap:165536:65536\nbob:300000:65536")
+    host.had("line", subuid, ABSENT, present("dockremap:165536:65536"))
+    host.undo()
+    assert subuid.read_text() == "alice:100000:65536\nbob:300000:65536"
+
+
+def test_our_directory_goes_only_empty(host: Host, tmp_path: Path) -> None:
+    for name in ("empty", "used"):
+        (tmp_path / name).mkdir()
+        host.had("directory", tmp_path / name, ABSENT, {"present": True})
+    (tmp_path / "used/theirs").touch()
+    host.undo()
+    assert not (tmp_path / "empty").exists()
+    assert (tmp_path / "used/theirs").exists()
+
+
+def test_packages_stay_and_are_named(host: Host, tmp_path: Path) -> None:
+    host.had("package", Path("docker.io"), ABSENT, present("docker.io"))
+    found = host.undo()
+    assert (found["changed"], len(found["left"])) == (False, 1)
+    assert "docker.io" in found["left"][0]
+
+
+def test_check_mode_leaves_no_trace(host: Host, state_directory: Path) -> None:
+    host.path.write_text('{"icc": false}')
+    host.had_set(["icc"], ABSENT, present(False))
+    before = (state_directory / "state.json").read_bytes()
+    assert host.undo(check=True)["changed"]
+    assert host.path.read_text() == '{"icc": false}'
+    assert (state_directory / "state.json").read_bytes() == before
+
+
+def test_a_state_that_cannot_be_read_is_left_alone(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardhost_facts, "collect", lambda: facts(state_error="has version 2"))
+    with pytest.raises(undo.Refused, match="version 2"):
+        host.undo()
