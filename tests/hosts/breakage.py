@@ -48,5 +48,6 @@ def replace_dockerd(host: Host, marker: str, instead: str) -> None:
 
 def mend(host: Host) -> None:
     """Take any of these back, without touching the running daemon."""
-    host.sh(f"rm -f {DROP_IN}; [ ! -e {REAL} ] || mv {REAL} /usr/sbin/dockerd")
+    host.sh(f"rm -f {DROP_IN}; rmdir --ignore-fail-on-non-empty $(dirname {DROP_IN}) || true")
+    host.sh(f"[ ! -e {REAL} ] || mv {REAL} /usr/sbin/dockerd")
     host.sh("systemctl daemon-reload")

@@ -41,6 +41,7 @@ import time
 
 from ansible.module_utils import hardhost_decisions as decisions
 from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_surfaces as surfaces
 from ansible.module_utils import hardhost_undo as undo
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils import hardhost_window as window
@@ -63,6 +64,7 @@ def answer(parameters):
               "left": [], "apply": {}}
     if refused:
         return result
+    facts["surfaces"] = surfaces.read(facts, inputs)
     found = decisions.decide(parameters["controls"], facts, inputs, parameters["exceptions"], parameters["today"])
     changes = undo.chosen(facts["state"]["changes"], parameters["scope"], found, parameters["scope_controls"])
     targets = undo.targets(changes)

@@ -8,6 +8,7 @@ import copy
 
 from ansible.module_utils import hardhost_permissions as permissions
 from ansible.module_utils import hardhost_running as running_daemon
+from ansible.module_utils import hardhost_surfaces as surfaces
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_docker import SOCKET
 from ansible.module_utils.hardhost_keys import DATA_ROOT_KEYS
@@ -89,7 +90,8 @@ def decide(controls, facts, inputs, exceptions, today):
     _hold_dependants(decisions, controls)
     for identifier, decision in decisions.items():
         if decision["decision"] == "apply":
-            decision["changes"] = _changes(decision["settings"], facts)
+            control = {"id": identifier, "settings": decision["settings"]}
+            decision["changes"] = _changes(control, facts) + surfaces.changes(control, facts, inputs)
     return decisions
 
 
@@ -102,7 +104,8 @@ def _gate(control, facts, inputs):
     rules = control["settings"].get("docker_files_paths")
     if rules and not any(permissions.paths(subject, facts) for subject in rules):
         return not_applicable("nothing is there of %s" % ", ".join(sorted(rules)))
-    found = [PRECONDITIONS[name](facts, inputs, control) for name in control["preconditions"]]
+    known = dict(PRECONDITIONS, **surfaces.preconditions())
+    found = [known[name](facts, inputs, control) for name in control["preconditions"]]
     return next((one for one in found if one and one["decision"] == "not_applicable"), None)
 
 
@@ -126,8 +129,9 @@ def _missing_input(control, inputs):
 def _held_back(control, facts, inputs):
     unusable = permissions.unusable(control["settings"].get("docker_files_paths", {}))
     found = hold(unusable, "mend the control's settings") if unusable else flag_conflict(control, facts)
+    known = dict(PRECONDITIONS, **surfaces.preconditions())
     for name in control["preconditions"]:
-        found = found or PRECONDITIONS[name](facts, inputs, control)
+        found = found or known[name](facts, inputs, control)
     return found
 
 
@@ -202,12 +206,12 @@ def _hold_dependants(decisions, controls):
                 held = True
 
 
-def _changes(settings, facts):
-    control = {"id": "", "settings": settings}
+def _changes(control, facts):
     _options, edits = merge(facts["daemon_json"]["options"], [without_flagged(control, facts)])
     shown = [{"what": "daemon.json: " + ".".join(edit["leaf"]),
               "before": redact(edit["before"].get("value"), edit["leaf"][-1]),
               "after": redact(edit["after"].get("value"), edit["leaf"][-1])} for edit in edits]
+    settings = control["settings"]
     return shown + permissions.changes(settings.get("docker_files_paths", {}), facts) + _engine_changes(settings, facts)
 
 

@@ -39,6 +39,7 @@ import subprocess
 
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_permissions as permissions
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
@@ -66,7 +67,7 @@ class Work:
 
     def plan(self):
         """Find out what can be taken back; nothing is written here."""
-        for kind in ("permissions", "daemon_json_leaf", "line", "user", "directory"):
+        for kind in ("permissions", "file", "daemon_json_leaf", "line", "user", "directory"):
             chosen = [one for one in self.targets if one["kind"] == kind]
             if chosen:
                 getattr(self, "_plan_" + kind)(chosen)
@@ -150,6 +151,15 @@ class Work:
         except (OSError, permissions.PermissionsError) as error:
             raise Refused("%s: %s" % (one["target"], error)) from error
 
+    def _plan_file(self, targets):
+        for one in targets:
+            now = managed.content(one["target"])
+            original = {key: value for key, value in one["original"].items() if key not in ("blob", "mtime_ns")}
+            if now not in (one["ours"], original):
+                self.conflicts.append("%s: is neither as it was nor as we had written it" % one["target"])
+                continue
+            self._add([one], [one["target"]], lambda one=one: put_back(one["target"], one["original"]))
+
     def _plan_line(self, targets):
         for one in targets:
             line = one["ours"]["value"]
@@ -163,6 +173,14 @@ class Work:
     def _plan_directory(self, targets):
         for one in targets:
             self._add([one], ["the directory %s" % one["target"]], lambda one=one: remove_directory(one["target"]))
+
+
+def put_back(path, original):
+    """Restore a file's bytes, owner, mode and time, or its absence."""
+    if original["present"]:
+        files.replace(path, states.kept(original["blob"]), original)
+    else:
+        files.remove(path)
 
 
 def remove_line(path, line):

@@ -1,0 +1,45 @@
+"""The surfaces that roles bring themselves: what each reads of the host, and what applying its settings would change.
+
+A role ships `module_utils/hardhost_surface_<role>.py` with
+
+* `read(facts, inputs)`: what its controls need to know of the host; kept as `facts["surfaces"][<role>]`;
+* `changes(control, facts, inputs)`: `[{what, before, after}]` for a control `{id, settings}` of the role, [] where nothing
+  is left to do;
+* `PRECONDITIONS`: like the registry of `hardhost_preconditions`, for names that only this role's controls use.
+
+Only the roles of a rendered project are there, so each import is optional; it is named here for Ansible to find it.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+from __future__ import annotations
+
+
+def present():
+    """`{role: module}` of the surfaces in this project."""
+    found = {}
+    try:
+        from ansible.module_utils import hardhost_surface_image_trust as image_trust
+
+        found["image_trust"] = image_trust
+    except ImportError:
+        pass
+    return found
+
+
+def read(facts, inputs):
+    """`{role: what it reads}`."""
+    return {role: surface.read(facts, inputs) for role, surface in present().items()}
+
+
+def changes(control, facts, inputs):
+    """What applying a control of such a role would change; [] for controls of other roles."""
+    surface = present().get(control["id"].split("/")[0])
+    return surface.changes(control, facts, inputs) if surface else []
+
+
+def preconditions():
+    """The preconditions that surfaces add."""
+    found = {}
+    for surface in present().values():
+        found.update(getattr(surface, "PRECONDITIONS", {}))
+    return found
