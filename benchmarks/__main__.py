@@ -22,6 +22,8 @@ INPUTS = (
     "docker_daemon_accept_data_root_change=true",
 )
 LIBRARIES = "import click, pydantic, yaml, jinja2"
+# pydantic imports its machinery when the first model is made, so a bare import is less than any use of it.
+ONE_MODEL = f"{LIBRARIES}; type('One', (pydantic.BaseModel,), {{}})"
 
 
 def seconds(words: list[str], cwd: Path | None = None) -> float:
@@ -57,7 +59,11 @@ def measure(folder: Path) -> None:
     rendered, imported = alternate(
         lambda: seconds(render(project)), lambda: seconds([sys.executable, "-c", LIBRARIES])
     )
+    modelled = statistics.median(
+        seconds([sys.executable, "-c", ONE_MODEL]) for _ in range(ROUNDS)
+    )
     row("import of the libraries", imported, imported, "itself")
+    row("import and one pydantic model", modelled, imported, "import")
     row("hardhost render production", rendered, imported, "import")
     host = up(NAME, "debian12")
     inventory_file = folder / "inventory.yml"

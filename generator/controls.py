@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from generator.catalog import Catalog, LoadedControl
+from generator.catalog import Catalog, LoadedControl, precondition_names
 from generator.errors import Problems, one_of
 from generator.layout import ALWAYS
 from generator.settings import WISH_KEYS, dotted, is_wish, leaves
@@ -15,11 +15,12 @@ from generator.yamlfile import Location
 def check_controls(
     loaded: Iterable[LoadedControl],
     catalog: Catalog,
-    preconditions: frozenset[str] | None,
+    registry: frozenset[str] | None,
     problems: Problems,
 ) -> None:
     """Note everything that a control names and that is not there."""
     for one in loaded:
+        preconditions = _preconditions(one, catalog, registry)
         _check_settings(one, catalog, problems)
         _check_sources(one, problems)
         for number, name in enumerate(one.control.file.requires):
@@ -36,6 +37,17 @@ def check_controls(
 
 def _note(one: LoadedControl, at: Location, text: str, problems: Problems) -> None:
     problems.note(one.document.problem(at, f"control '{one.control.id}': {text}"))
+
+
+def _preconditions(
+    one: LoadedControl, catalog: Catalog, registry: frozenset[str] | None
+) -> frozenset[str] | None:
+    """The registry and what the control's own role adds to it; None where there is no registry."""
+    if registry is None or not one.control.file.preconditions:
+        return registry
+    role = catalog.roles[one.control.role]
+    surface = role.path / "module_utils" / f"hardhost_surface_{role.name}.py"
+    return registry | (precondition_names(surface) or frozenset())
 
 
 def _check_settings(one: LoadedControl, catalog: Catalog, problems: Problems) -> None:

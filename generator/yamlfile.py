@@ -234,7 +234,7 @@ class _Builder:
             self._refuse(event, "a key that is not text; keys are plain words")
             self._skip(event, events)
             return ""
-        if event.implicit[0] and not event.style:
+        if not event.style:
             if event.value == "<<":
                 self._refuse(event, "a merge key ('<<'); write the values out")
             elif _scalar_type(event.value) is not None:
@@ -248,7 +248,7 @@ class _Builder:
         text: str = event.value
         if _FORBIDDEN.search(text):
             self._refuse(event, "a control character in a quoted text; remove it")
-        if event.style or not event.implicit[0]:
+        if event.style:
             return text
         if text in _SPECIAL_WORDS:
             return _SPECIAL_WORDS[text]

@@ -166,14 +166,12 @@ def _print(found: Report, plan: Plan, console: ModuleType) -> None:
     headers, rows = table(found)
     if rows:
         console.print_table(headers, rows)
-    for heading, lines in reasons(found):
         console.print_text("")
+    for heading, lines in reasons(found):
         console.print_heading(heading)
-        for line in lines:
-            console.print_text(f"  {line}")
+        console.print_text("".join(f"  {line}\n" for line in lines))
     if not found.hosts:
         console.print_message(
             f"the inventory has no host in group '{plan.group}' (or the limit leaves none)"
         )
-    console.print_text("")
     console.print_text(summary(found))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import remote
+from onhost.probed import PROBED
 from verdict import FAIL, PASS, ObservedHost, Verdict, failed
 
 # Decisions that are the status: no check is asked.
@@ -96,11 +97,10 @@ class Auditor:
 
     def _prove(self, host: ObservedHost, artifact: dict[str, Any], results: list[Result]) -> None:
         """Let the probes try what the checks could judge."""
-        judged = [
-            one for one in results if one.status in (PASS, FAIL) and one.id in artifact["decisions"]
-        ]
+        decided = artifact["decisions"].keys() & set(PROBED)
+        judged = [one for one in results if one.status in (PASS, FAIL) and one.id in decided]
         settings = {one.id: artifact["decisions"][one.id]["settings"] for one in judged}
-        found = self._probes(host, settings) if host.reading["info"] else {}
+        found = self._probes(host, settings) if judged and host.reading["info"] else {}
         for result in judged:
             result.probe = found.get(result.id)
             if result.probe and result.probe["status"] == FAIL and result.status == PASS:

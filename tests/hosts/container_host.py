@@ -109,7 +109,7 @@ def create_command(name: str, os_name: str, image: str) -> list[str]:
 
 
 def environment(os_name: str) -> list[str]:
-    if os_name == "debian12" or Path("/sys/fs/cgroup/cgroup.controllers").exists():
+    if os_name.startswith("debian12") or Path("/sys/fs/cgroup/cgroup.controllers").exists():
         return []
     # systemd 256 and newer start on cgroup v1 only when they are told to.
     legacy = "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 systemd.unified_cgroup_hierarchy=0"

@@ -23,6 +23,10 @@ MASKED_UNITS = (
     *("systemd-udevd.service", "systemd-modules-load.service"),
 )
 
+# What signs images and serves them: the scenario of content trust starts these by itself.
+TRUST_PACKAGES = ("docker-registry", "notary", "openssl", "sudo", "cron")
+TRUST_MASKED = ("docker-registry.service",)
+
 # Every host brings its own host key and machine id, and its engine starts without a past.
 FORGOTTEN = ("etc/ssh/ssh_host_*", "etc/docker/key.json")
 
@@ -81,6 +85,18 @@ RECIPES = {
     for recipe in (
         Recipe("debian12", "bookworm", PACKAGES),
         Recipe("debian13", "trixie", (*PACKAGES, "docker-cli")),
+        Recipe(
+            "debian12trust",
+            "bookworm",
+            (*PACKAGES, *TRUST_PACKAGES),
+            masked=(*MASKED_UNITS, *TRUST_MASKED),
+        ),
+        Recipe(
+            "debian13trust",
+            "trixie",
+            (*PACKAGES, "docker-cli", *TRUST_PACKAGES, "cosign"),
+            masked=(*MASKED_UNITS, *TRUST_MASKED),
+        ),
         Recipe("ubuntu2204", "", PACKAGES),
         Recipe("ubuntu2404", "", PACKAGES),
         Recipe("rocky9", "", REDHAT_PACKAGES, DNF),

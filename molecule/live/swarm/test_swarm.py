@@ -66,5 +66,11 @@ def test_an_ordered_restart_is_made(
     development.play(inputs={"docker_restart_stop_containers": True}).assert_converged(host)
     wait_task(host)
     assert observe(host)["process"] != node_of_swarm.before["process"]
+    now = observe(host)["containers"]
+    assert now
+    assert not now.keys() & node_of_swarm.before["containers"].keys()
+    for _, pid in now.values():
+        # The kernel's word, beside that of the report.
+        assert "NoNewPrivs:\t1" in host.out(f"cat /proc/{pid}/status")
     report = development.verify(probe=True)
     assert report.statuses(host.name) == expectation("swarm_restarted", host), report.text

@@ -203,6 +203,8 @@ def apply(parameters, check_mode):
         return answer
     answer["pending"] = withheld(facts, parameters, answer["step"])
     if answer["pending"]:
+        if facts["state"]["lease"] and not check_mode:  # this run ends here: the operator's next one may follow at once
+            hardhost_restart_job.give_lease_back(parameters["run"])
         return answer
     answer["changed"] = True
     if not check_mode:

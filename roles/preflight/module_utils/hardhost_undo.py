@@ -112,7 +112,8 @@ def _owner(line):
 def worded(target):
     """One line for a thing that is taken back, or stays."""
     name = ".".join(target["leaf"]) or (target["ours"] or {}).get("value", "")
-    return "%s: %s (%s)" % (target["target"], name or target["kind"], ", ".join(target["controls"]))
+    what = name if name != target["target"] else ""
+    return "%s: %s (%s)" % (target["target"], what or target["kind"], ", ".join(target["controls"]))
 
 
 def bytes_back(options, data, original, left):

@@ -175,6 +175,16 @@ def test_preconditions_are_read_without_running_the_module(
     assert precondition_names(annotated) == {"one"}
 
 
+def test_a_role_may_bring_preconditions_for_its_own_controls(root: Path, problems: Found) -> None:
+    edit(root, ICC, "[bridge_netfilter]", "[mine]")
+    assert [line for line in problems() if "unknown precondition 'mine'" in line]
+    for role in ("docker_files", "docker_daemon"):
+        surface = root / f"roles/{role}/module_utils/hardhost_surface_{role}.py"
+        surface.parent.mkdir()
+        surface.write_text("raise ImportError\nPRECONDITIONS = {'mine': None}\n")
+        assert bool(problems()) == (role == "docker_files"), "another role's do not count"
+
+
 def test_a_mistake_in_a_roles_own_page_is_told(root: Path, problems: Found) -> None:
     (root / "roles/docker_daemon/meta/hardhost.yml").write_text("chek: x\nonly_with: {a: b}\n")
     assert problems() == [

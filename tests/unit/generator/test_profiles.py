@@ -176,3 +176,15 @@ def test_a_users_profile_may_extend_a_shipped_one(content: Content, tmp_path: Pa
     (own / "notes.txt").write_text("not a profile\n")
     profiles = load(content._replace(profiles=(*content.profiles, own))).profiles
     assert profiles["mine"].lineage == ("mine", "production", "baseline")
+
+
+def test_an_incomplete_exception_does_not_hide_other_mistakes(root: Path, problems: Found) -> None:
+    write(
+        root,
+        "title: x\ncontrols: {docker_daemon: [ic]}\n"
+        "except: {docker_daemon/icc: {reason: r, owner: o}}\n",
+    )
+    assert problems() == [
+        "profiles/own.yml:2: unknown control 'docker_daemon/ic' (did you mean 'docker_daemon/icc'?)",
+        "profiles/own.yml:3: key 'except.docker_daemon/icc.expires' is missing",
+    ]

@@ -86,7 +86,7 @@ def test_an_environment_gives_group_and_inputs(library: Library, tmp_path: Path)
     path = tmp_path / "environments.yml"
     path.write_text(
         "web: {profile: production, inputs: {docker_daemon_nofile_soft: 7}}\n"
-        "db: {profile: baseline, group: databases}\n"
+        "db: {profile: production, group: databases, inputs: {docker_daemon_log_max_size: 9m}}\n"
     )
     found = load_environments(path, library.catalog, library.profiles)
     web = resolve(library.catalog, library.profiles["production"], found["web"])
@@ -94,7 +94,9 @@ def test_an_environment_gives_group_and_inputs(library: Library, tmp_path: Path)
     assert web.inputs["docker_daemon_nofile_soft"].value == 7
     assert web.inputs["docker_daemon_nofile_soft"].source == "environments.yml"
     assert web.inputs["docker_daemon_log_max_size"].value == "50m", "the profile's own stays"
-    assert found["db"].group == "databases"
+    db = resolve(library.catalog, library.profiles["production"], found["db"])
+    assert db.group == "databases"
+    assert db.inputs["docker_daemon_log_max_size"].value == "9m", "over the profile's own"
 
 
 def test_mistakes_in_environments_are_told_at_once(library: Library, tmp_path: Path) -> None:

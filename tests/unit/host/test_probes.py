@@ -9,6 +9,7 @@ from typing import Any
 import probes
 import pytest
 from ansible.module_utils import hardhost_docker
+from onhost.probed import PROBED
 
 LIMITS = {"docker_daemon_options": {"default-ulimits": {"nofile": {"Soft": 10, "Hard": 20}}}}
 LOGS = {"docker_daemon_options": {"log-opts": {"max-size": "10m", "max-file": "5"}}}
@@ -162,6 +163,10 @@ def test_log_rotation() -> None:
         probes.log_rotation(Logs({"max-size": "10m"}), LOGS)
     with pytest.raises(probes.ProvesNothing):
         probes.log_rotation(Logs(options, obeys=False), LOGS)
+
+
+def test_both_sides_know_the_same_probes() -> None:
+    assert set(PROBED) == set(probes.PROBES)
 
 
 def test_engine_present() -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.hardhost_preconditions import PRECONDITIONS
 
 from tests.unit.roles.hosts import Json, container, control, decided, facts, icc
 
@@ -204,15 +203,3 @@ def test_the_seccomp_file_must_be_there_and_json(
         == "pending"
     )
     assert decided(one, inputs={"docker_daemon_seccomp_profile": ""})["decision"] == "apply"
-
-
-def test_every_name_in_the_controls_is_registered() -> None:
-    roles = Path(__file__).parents[4] / "roles"
-    text = "".join(path.read_text() for path in roles.glob("*/controls/*.yml"))
-
-    named = [line for line in text.splitlines() if line.startswith("preconditions:")]
-    assert named
-    for line in named:
-        assert set(line.partition("[")[2].rstrip("]").replace(" ", "").split(",")) <= set(
-            PRECONDITIONS
-        )

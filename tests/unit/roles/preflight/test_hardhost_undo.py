@@ -67,6 +67,10 @@ class TestChosen:
         assert undo.chosen(recorded(ICC), "removed", kept) == []
         assert numbers(undo.chosen(recorded(ICC), "removed", other)) == [1]
 
+    def test_a_control_that_is_held_back_keeps_all_its_leaves(self) -> None:
+        held = {"docker_daemon/icc": decision("pending", {"ipv6": False})}
+        assert undo.chosen(recorded(ICC), "removed", held) == []
+
     def test_packages_are_not_taken_back_by_a_converge(self) -> None:
         state: Json = states.empty()
         states.record(
@@ -253,6 +257,7 @@ class TestStays:
         states.record(state, "r1", "a/b", "package", "docker.io", ABSENT, present("docker.io"))
         found = undo.stays(undo.targets(state["changes"]), facts(), {})
         assert list(found.values()) == ["packages are not taken back"]
+        assert undo.worded(undo.targets(state["changes"])[0]) == "docker.io: package (a/b)"
 
     def test_each_kind_has_words(self) -> None:
         words = [undo.worded(one) for one in undo.targets(self.changes())]

@@ -170,10 +170,14 @@ def test_a_process_that_is_gone_is_none() -> None:
 
 
 def test_the_hard_limit_of_open_files_is_the_processes_own() -> None:
+    """The shell waits for a line: it has neither ended nor become another program when it is read."""
     with subprocess.Popen(
-        ["sh", "-c", "ulimit -n 77; echo; exec sleep 60"], stdout=subprocess.PIPE
+        ["sh", "-c", "ulimit -n 77; echo; read line"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        assert unit.process(child.pid)["nofile"] == 77
-        child.kill()
+        found = unit.process(child.pid)
+        child.communicate(b"\n", timeout=30)
+    assert found["nofile"] == 77

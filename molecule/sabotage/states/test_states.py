@@ -1,0 +1,89 @@
+"""Every state takes exactly its control out of force, and a converge brings it back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.hosts.container_host import Host
+from tests.hosts.project import Project
+from tests.sabotage import states
+from tests.sabotage.states import State
+
+# Roles with more than these hosts can be have a scenario of their own.
+ROLES = ("docker_daemon", "docker_engine", "docker_files")
+CONTROLS = [control for control in states.controls() if control.startswith(ROLES)]
+STATES = [state for control in CONTROLS for state in states.load(control)]
+
+Statuses = dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="session")
+def hardened(project: Project, nodes: list[Host]) -> Statuses:
+    """The statuses of each hardened host before anything is done to it."""
+    report = project.verify(probe=True)
+    assert report.code == 0, report.text
+    return {node.name: report.statuses(node.name) for node in nodes}
+
+
+def test_every_control_of_the_plan_is_sabotaged(project: Project) -> None:
+    assert sorted(project.controls()) == CONTROLS
+
+
+def test_the_host_is_hardened(hardened: Statuses) -> None:
+    for statuses in hardened.values():
+        assert set(statuses.values()) <= {"pass", "not_applicable"}
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: f"{state.control}-{state.name}")
+def test_state(state: State, project: Project, nodes: list[Host], hardened: Statuses) -> None:
+    concerned = [node for node in nodes if state.fits(engine_version(node))]
+    assert concerned, "no host's engine can be in this state"
+    for node in concerned:
+        node.sh(state.script())
+    assert_broken(state, project, concerned, hardened)
+
+    run_on(concerned, state.mend_script())
+    project.play().assert_converged(*nodes)
+    if state.cleanup_script():
+        assert_mended(state, project, concerned)
+        run_on(concerned, state.cleanup_script())
+        project.play().assert_converged(*nodes)
+    assert_as_before(state, project, nodes, hardened)
+
+
+def engine_version(node: Host) -> str:
+    return node.out("docker version -f '{{.Server.Version}}'").strip()
+
+
+def run_on(nodes: list[Host], script: str | None) -> None:
+    for node in nodes if script else []:
+        node.sh(script or "")
+
+
+def assert_broken(
+    state: State, project: Project, concerned: list[Host], hardened: Statuses
+) -> None:
+    """The state's controls have the status it expects, and every other has the one it had."""
+    report = project.verify(probe=state.probe)
+    for node in concerned:
+        wanted = {
+            control: state.expect if state.concerns(control) else status
+            for control, status in hardened[node.name].items()
+        }
+        assert report.statuses(node.name) == wanted, f"{state.why}\n{report.text}"
+    assert report.code == 1, report.text
+
+
+def assert_mended(state: State, project: Project, concerned: list[Host]) -> None:
+    """What the state brought along is still there, and in order."""
+    report = project.verify(probe=state.probe)
+    for node in concerned:
+        statuses = report.statuses(node.name)
+        mended = {statuses[control] for control in statuses if state.concerns(control)}
+        assert mended == {"pass"}, report.text
+
+
+def assert_as_before(state: State, project: Project, nodes: list[Host], hardened: Statuses) -> None:
+    report = project.verify(probe=state.probe)
+    for node in nodes:
+        assert report.statuses(node.name) == hardened[node.name], report.text

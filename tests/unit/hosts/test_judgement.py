@@ -1,0 +1,117 @@
+"""What the scenarios judge by must itself be able to say no."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hosts import cases, scenarios
+from tests.hosts.container_host import Host
+from tests.hosts.observation import differences, unexpected
+from tests.hosts.privileges import CAPABILITIES, bounding_set
+from tests.hosts.project import Report, Run
+from tests.hosts.scenarios import Outcome
+
+WEB = Host("web", "debian13", "192.0.2.1")
+RECAP = (
+    "web                        : ok=3    changed={changed}    unreachable=0    failed={failed}\n"
+)
+PLANNED = frozenset({"docker_daemon/icc"})
+
+
+def run(code: int = 0, changed: int = 0, failed: int = 0) -> Run:
+    return Run(code, RECAP.format(changed=changed, failed=failed), 1.0)
+
+
+def report(results: list[dict[str, Any]]) -> Report:
+    return Report(0, "", {"hosts": [{"host": "web", "results": results}]}, PLANNED)
+
+
+def test_a_run_without_change_is_told_from_one_with() -> None:
+    run().assert_unchanged(WEB)
+    with pytest.raises(AssertionError):
+        run(changed=10).assert_unchanged(WEB)
+
+
+def test_a_failed_run_has_not_converged() -> None:
+    with pytest.raises(AssertionError):
+        run(code=2).assert_converged(WEB)
+
+
+def test_a_run_that_skipped_the_host_has_not_converged() -> None:
+    with pytest.raises(AssertionError, match="recap"):
+        Run(0, "skipping: no hosts matched\n", 1.0).assert_converged(WEB)
+
+
+def test_a_failure_must_be_the_one_that_is_meant() -> None:
+    failure = Run(2, RECAP.format(changed=0, failed=1) + "docker.service\nhas failed", 1.0)
+    failure.assert_failed(WEB, saying="docker.service has failed")
+    with pytest.raises(AssertionError, match="not said"):
+        failure.assert_failed(WEB, saying="seccomp")
+    with pytest.raises(AssertionError):
+        run().assert_failed(WEB, saying="ok")
+
+
+def test_an_audit_without_results_is_no_audit() -> None:
+    with pytest.raises(AssertionError):
+        report([]).statuses("web")
+    with pytest.raises(AssertionError):
+        report([]).failed()
+
+
+def test_an_audit_says_what_fails() -> None:
+    found = report([{"id": "docker_daemon/icc", "status": "fail"}])
+    assert found.statuses("web") == {"docker_daemon/icc": "fail"}
+    assert found.failed() == ["docker_daemon/icc"]
+
+
+def test_an_unknown_host_is_not_in_the_report() -> None:
+    with pytest.raises(AssertionError, match="not in the report"):
+        report([]).results("other")
+
+
+def test_differences_name_what_changed() -> None:
+    before = {"etc": {"/etc/a": "1", "/etc/b": "2"}, "state": {}}
+    after = {"etc": {"/etc/a": "1", "/etc/b": "3", "/etc/c": "4"}, "state": {}}
+    changed = differences(before, after)
+    assert changed == {"etc./etc/b": '"2" -> "3"', "etc./etc/c": 'absent -> "4"'}
+    assert unexpected(changed, ["etc./etc/b"]) == {"etc./etc/c": 'absent -> "4"'}
+    assert differences(before, before) == {}
+
+
+def test_a_scenario_that_ran_too_few_cases_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cases, "scenario_directory", lambda _: tmp_path)
+    monkeypatch.setattr(scenarios, "program", lambda _: "true")
+    monkeypatch.setattr(cases, "PROJECT", tmp_path)
+    definition = tmp_path / "molecule" / "small" / "molecule.yml"
+    definition.parent.mkdir(parents=True)
+    content = {"provisioner": {"env": {"HARDHOST_CASES": "2"}}}
+    definition.write_text(json.dumps(content))
+    cases.record("small", "test_one")
+    cases.record("small", "test_one")
+    assert not scenarios.run("small").ended_well
+    cases.record("small", "test_two")
+    assert scenarios.run("small").ended_well
+
+
+def test_the_summary_counts_failed_scenarios() -> None:
+    good, bad = Outcome("good", True, 3, 3, 1.0), Outcome("bad", False, 1, 2, 1.0)
+    assert "===== 3 passed in 1s =====" in scenarios.summary([good])
+    assert "===== 1 failed, 4 passed in 2s =====" in scenarios.summary([good, bad])
+
+
+def test_every_scenario_says_how_many_cases_it_has() -> None:
+    names = scenarios.every()
+    assert {"default", "live", "faults", "sabotage"} <= set(names)
+    assert all(cases.expected(name) > 0 for name in names)
+
+
+def test_the_bounding_set_is_read_by_number() -> None:
+    assert bounding_set("Name:\tsh\nCapBnd:\t0000000000000003\n") == 3
+    assert CAPABILITIES[21] == "SYS_ADMIN"
+    assert CAPABILITIES[24] == "SYS_RESOURCE"
