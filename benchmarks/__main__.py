@@ -59,9 +59,7 @@ def measure(folder: Path) -> None:
     rendered, imported = alternate(
         lambda: seconds(render(project)), lambda: seconds([sys.executable, "-c", LIBRARIES])
     )
-    modelled = statistics.median(
-        seconds([sys.executable, "-c", ONE_MODEL]) for _ in range(ROUNDS)
-    )
+    modelled = statistics.median(seconds([sys.executable, "-c", ONE_MODEL]) for _ in range(ROUNDS))
     row("import of the libraries", imported, imported, "itself")
     row("import and one pydantic model", modelled, imported, "import")
     row("hardhost render production", rendered, imported, "import")

@@ -42,7 +42,7 @@ def render(plan: Plan, catalog: Catalog, content: Content) -> dict[str, bytes]:
     for source, target in _VERBATIM.items():
         files[target] = (_TEMPLATE_DIRECTORY / source).read_bytes()
     for name in _TEMPLATES:
-        files[name] = _from_template(name, plan)
+        files[name] = _from_template(name, plan, _surfaces(plan, catalog))
     for name in sorted(rendered_roles(plan)):
         files.update(_role_files(catalog.roles[name], plan))
     files.update(_host_tests(plan, content))
@@ -72,7 +72,14 @@ def _inventory_example(content: Content, group: str) -> bytes:
     return text.encode()
 
 
-def _from_template(name: str, plan: Plan) -> bytes:
+def _surfaces(plan: Plan, catalog: Catalog) -> tuple[str, ...]:
+    """The roles that tell preflight themselves what they read; see `hardhost_surfaces.py`."""
+    module = "module_utils/hardhost_surface_{}.py"
+    roles = play_order(rendered_roles(plan))
+    return tuple(one for one in roles if (catalog.roles[one].path / module.format(one)).is_file())
+
+
+def _from_template(name: str, plan: Plan, surfaces: tuple[str, ...]) -> bytes:
     with_controls = frozenset(control.role for control in plan.controls)
     text = (
         _templates()
@@ -81,6 +88,7 @@ def _from_template(name: str, plan: Plan) -> bytes:
             plan=plan,
             roles=play_order(rendered_roles(plan)),
             roles_with_controls=with_controls,
+            surfaces=surfaces,
             severities=SEVERITIES[::-1],
         )
     )

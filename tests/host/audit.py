@@ -127,12 +127,22 @@ class Auditor:
         return found
 
 
-def wanted(artifact: dict[str, Any]) -> dict[str, list[str]]:
+def wanted(artifact: dict[str, Any]) -> dict[str, Any]:
     """What to read on the host."""
     settings = [decision.get("settings") or {} for decision in artifact["decisions"].values()]
     keys = {key for one in settings for key in one.get("docker_daemon_options", {})}
     subjects = {subject for one in settings for subject in one.get("docker_files_paths", {})}
-    return {"keys": sorted(keys), "subjects": sorted(subjects)}
+    checked = {
+        identity: decision.get("settings") or {}
+        for identity, decision in artifact["decisions"].items()
+        if decision["decision"] not in DECIDED
+    }
+    return {
+        "keys": sorted(keys),
+        "subjects": sorted(subjects),
+        "settings": checked,
+        "inputs": artifact.get("inputs", {}),
+    }
 
 
 def decide(host: ObservedHost, control: dict[str, Any], artifact: dict[str, Any]) -> Result:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ON_HOST = Path(__file__).parent / "onhost"
-SHARED = Path("roles/preflight/module_utils")
+SHARED = "roles/*/module_utils/hardhost_*.py"
 SECONDS = 120  # for one script; each of its waits has a bound of its own below this
 
 # Runs on the host: takes modules as text, so that nothing is copied there and left behind.
@@ -48,7 +48,7 @@ class RemoteError(Exception):
 def modules(project: Path, entry: str) -> dict[str, str]:
     """A script and all it may import there: its siblings, and what the project's modules share."""
     paths = {path.stem: (path, path.stem) for path in ON_HOST.glob("*.py")}
-    for path in (project / SHARED).glob("hardhost_*.py"):
+    for path in project.glob(SHARED):
         paths[path.stem] = path, f"ansible.module_utils.{path.stem}"
     found, waiting = {"ansible": "", "ansible.module_utils": ""}, [entry]
     while waiting:

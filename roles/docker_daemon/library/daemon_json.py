@@ -3,6 +3,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -45,7 +46,14 @@ from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_subids as subids
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.hardhost_options import OptionsError, difference, merge, parse, redact_text, word
+from ansible.module_utils.hardhost_options import (
+    OptionsError,
+    difference,
+    merge,
+    parse,
+    redact_text,
+    word,
+)
 from ansible.module_utils.hardhost_problems import allows, new_problems
 
 
@@ -77,12 +85,22 @@ def validate(data, facts):
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
         words = [facts["engine"]["binary"], "--validate", "--config-file", path] + flag_words(facts)
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
-                              env={"PATH": hardhost_facts.PATH})
+        done = subprocess.run(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            check=False,
+            env={"PATH": hardhost_facts.PATH},
+        )
     finally:
         os.unlink(path)
     if done.returncode:
-        text = done.stdout.decode("utf-8", "replace").strip().replace(path, facts["daemon_json"]["path"])
+        text = (
+            done.stdout.decode("utf-8", "replace")
+            .strip()
+            .replace(path, facts["daemon_json"]["path"])
+        )
         raise Refused("dockerd --validate: %s" % redact_text(text))
 
 
@@ -122,14 +140,40 @@ def make_ranges(state, needed, run):
     """Create the user and the ranges, recorded first; the host's own tools lock the files."""
     user = needed["user"]
     if needed["create_user"]:
-        record(state, run, needed["control"], "user", "/etc/passwd", {"present": False}, {"present": True, "value": user})
-        call(["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent",
-              "--shell", shutil.which("nologin") or "/bin/false", user])
+        record(
+            state,
+            run,
+            needed["control"],
+            "user",
+            "/etc/passwd",
+            {"present": False},
+            {"present": True, "value": user},
+        )
+        call(
+            [
+                "useradd",
+                "--system",
+                "--user-group",
+                "--no-create-home",
+                "--home-dir",
+                "/nonexistent",
+                "--shell",
+                shutil.which("nologin") or "/bin/false",
+                user,
+            ]
+        )
     for kind, option in (("subuid", "--add-subuids"), ("subgid", "--add-subgids")):
         line = needed[kind]
         if line:
-            record(state, run, needed["control"], "line", "/etc/" + kind, {"present": False},
-                   {"present": True, "value": line})
+            record(
+                state,
+                run,
+                needed["control"],
+                "line",
+                "/etc/" + kind,
+                {"present": False},
+                {"present": True, "value": line},
+            )
             start, count = (int(number) for number in line.split(":")[1:])
             call(["usermod", option, "%d-%d" % (start, start + count - 1), user])
 
@@ -142,8 +186,14 @@ def record(state, run, control, kind, target, before, after, **more):
 
 def call(words):
     """Run one of the host's tools. Refused with what it said."""
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
-                          env={"PATH": hardhost_facts.PATH})
+    done = subprocess.run(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=60,
+        check=False,
+        env={"PATH": hardhost_facts.PATH},
+    )
     if done.returncode:
         raise Refused("%s: %s" % (words[0], done.stdout.decode("utf-8", "replace").strip()))
 
@@ -151,9 +201,7 @@ def call(words):
 def write(facts, data, edits, run, holder):
     """Record, then replace the file; everything under the host's lock and lease."""
     path = facts["daemon_json"]["path"]
-    with states.locked():
-        state = states.load()
-        states.claim(state, run, holder)
+    with states.work(run, holder) as state:
         if files.read(path) != facts["daemon_json"]["data"]:
             raise Refused("%s was changed by somebody else while we were at it; run again" % path)
         needed = ranges(facts, edits)
@@ -165,13 +213,25 @@ def write(facts, data, edits, run, holder):
         if in_force is not None:
             running.note(state, facts["process"], in_force)
         for edit in edits:
-            states.record(state, run, edit["control"], "daemon_json_leaf", path, edit["before"], edit["after"],
-                          leaf=edit["leaf"])
+            states.record(
+                state,
+                run,
+                edit["control"],
+                "daemon_json_leaf",
+                path,
+                edit["before"],
+                edit["after"],
+                leaf=edit["leaf"],
+            )
         state["files"][path]["written"] = files.digest(data)
         make_directory(state, path, edits[0]["control"], run)
         states.save(state)
         described = facts["daemon_json"]["described"]
-        files.replace(path, data, {key: described[key] for key in ("uid", "gid", "mode")} if described else None)
+        files.replace(
+            path,
+            data,
+            {key: described[key] for key in ("uid", "gid", "mode")} if described else None,
+        )
 
 
 def remember(state, path, current):
@@ -198,9 +258,14 @@ def apply(parameters, check_mode):
     data, edits = plan(facts, parameters["controls"])
     before = facts["daemon_json"]["data"]
     touched = {edit["control"] for edit in edits}
-    result = {"changed": bool(edits), "path": facts["daemon_json"]["path"],
-              "controls": {control["id"]: "applied" if control["id"] in touched else "unchanged"
-                           for control in parameters["controls"]}}
+    result = {
+        "changed": bool(edits),
+        "path": facts["daemon_json"]["path"],
+        "controls": {
+            control["id"]: "applied" if control["id"] in touched else "unchanged"
+            for control in parameters["controls"]
+        },
+    }
     if edits:
         needed = ranges(facts, edits)
         result["diff"] = [difference(before, data, result["path"])] + shown_ranges(needed)
@@ -214,10 +279,16 @@ def shown_ranges(needed):
     """The diff of the user and the ranges."""
     if not needed:
         return []
-    lines = {"/etc/passwd": needed["user"] if needed["create_user"] else None, "/etc/subuid": needed["subuid"],
-             "/etc/subgid": needed["subgid"]}
-    return [{"before": "", "after": line + "\n", "before_header": path, "after_header": path}
-            for path, line in lines.items() if line]
+    lines = {
+        "/etc/passwd": needed["user"] if needed["create_user"] else None,
+        "/etc/subuid": needed["subuid"],
+        "/etc/subgid": needed["subgid"],
+    }
+    return [
+        {"before": "", "after": line + "\n", "before_header": path, "after_header": path}
+        for path, line in lines.items()
+        if line
+    ]
 
 
 def main():

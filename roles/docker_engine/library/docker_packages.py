@@ -3,6 +3,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -44,7 +45,10 @@ from ansible.module_utils import hardhost_state as states
 from ansible.module_utils.basic import AnsibleModule
 
 CONTROL = "docker_engine/engine_present"
-INSTALLED = {"debian": ["dpkg-query", "--show", "--showformat=${db:Status-Status}"], "redhat": ["rpm", "--query"]}
+INSTALLED = {
+    "debian": ["dpkg-query", "--show", "--showformat=${db:Status-Status}"],
+    "redhat": ["rpm", "--query"],
+}
 
 
 def packages(os, engine, client, binary):
@@ -68,7 +72,9 @@ def _red_hat(os, engine, client):
     """Fedora has an engine of its own; the others get it from Docker's repository, which is for the operator to add."""
     if os["id"] == "fedora":
         return (["moby-engine"] if engine else []) + (["docker-cli"] if client else [])
-    return (["docker-ce", "containerd.io"] if engine else []) + (["docker-ce-cli"] if client else [])
+    return (["docker-ce", "containerd.io"] if engine else []) + (
+        ["docker-ce-cli"] if client else []
+    )
 
 
 def _number(version):
@@ -79,17 +85,29 @@ def _number(version):
 
 def installed(name, family):
     """Whether the package manager has a package as installed."""
-    done = subprocess.run(INSTALLED[family] + [name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=False)
+    done = subprocess.run(
+        INSTALLED[family] + [name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=30,
+        check=False,
+    )
     return done.returncode == 0 and (family != "debian" or done.stdout.strip() == b"installed")
 
 
 def record(names, run, holder):
     """Put the names into the state: it is they that no undo removes."""
-    with states.locked():
-        state = states.load()
-        states.claim(state, run, holder)
+    with states.work(run, holder) as state:
         for name in names:
-            states.record(state, run, CONTROL, "package", name, {"present": False}, {"present": True, "value": name})
+            states.record(
+                state,
+                run,
+                CONTROL,
+                "package",
+                name,
+                {"present": False},
+                {"present": True, "value": name},
+            )
         states.save(state)
 
 
@@ -110,16 +128,29 @@ def main():
     names = packages(given["os"], given["engine"], given["client"], given["binary"])
     names = [name for name in names if not installed(name, given["os"]["family"])]
     if names and not given["install"]:
-        module.fail_json(msg="%s is missing, and docker_engine_install is false: install it (%s), or except %s" % (
-            "the Docker Engine" if given["engine"] else "the docker command", ", ".join(names), CONTROL))
+        module.fail_json(
+            msg="%s is missing, and docker_engine_install is false: install it (%s), or except %s"
+            % (
+                "the Docker Engine" if given["engine"] else "the docker command",
+                ", ".join(names),
+                CONTROL,
+            )
+        )
     try:
         if names and not module.check_mode:
             record(names, given["run"], given["holder"])
     except states.StateError as error:
         module.fail_json(msg="nothing was installed: %s" % error)
-    module.exit_json(changed=bool(names), packages=names,
-                     diff={"before": "", "after": "".join(name + "\n" for name in names),
-                           "before_header": "installed packages", "after_header": "installed packages"})
+    module.exit_json(
+        changed=bool(names),
+        packages=names,
+        diff={
+            "before": "",
+            "after": "".join(name + "\n" for name in names),
+            "before_header": "installed packages",
+            "after_header": "installed packages",
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -54,27 +55,44 @@ def plan(controls, facts):
                 real = os.path.realpath(path)
                 before, after = permissions.wanted(real, rule, planned.get(real))
                 if real in planned and permissions.owners(before) != permissions.owners(after):
-                    raise Refused("%s: %s wants it to be %s, another control %s" % (
-                        real, control["id"], permissions.worded(after), permissions.worded(before)))
+                    raise Refused(
+                        "%s: %s wants it to be %s, another control %s"
+                        % (
+                            real,
+                            control["id"],
+                            permissions.worded(after),
+                            permissions.worded(before),
+                        )
+                    )
                 planned[real] = after
                 if before != after:
-                    edits.append({"control": control["id"], "path": real, "before": before, "after": after})
+                    edits.append(
+                        {"control": control["id"], "path": real, "before": before, "after": after}
+                    )
     return edits
 
 
 def write(edits, run, holder):
     """Record all edits, then make them; everything under the host's lock and lease."""
-    with states.locked():
-        state = states.load()
-        states.claim(state, run, holder)
+    with states.work(run, holder) as state:
         for edit in edits:
-            states.record(state, run, edit["control"], "permissions", edit["path"], edit["before"], edit["after"])
+            states.record(
+                state,
+                run,
+                edit["control"],
+                "permissions",
+                edit["path"],
+                edit["before"],
+                edit["after"],
+            )
         states.save(state)
         for edit in edits:
             try:
                 permissions.change(edit["path"], edit["after"], edit["before"])
             except (OSError, permissions.PermissionsError) as error:
-                raise Refused("%s: %s" % (edit["path"], getattr(error, "strerror", None) or error)) from error
+                raise Refused(
+                    "%s: %s" % (edit["path"], getattr(error, "strerror", None) or error)
+                ) from error
 
 
 def apply(parameters, check_mode):
@@ -83,11 +101,23 @@ def apply(parameters, check_mode):
     touched = {edit["control"] for edit in edits}
     if edits and not check_mode:
         write(edits, parameters["run"], parameters["holder"])
-    return {"changed": bool(edits), "paths": sorted({edit["path"] for edit in edits}),
-            "controls": {control["id"]: "applied" if control["id"] in touched else "unchanged"
-                         for control in parameters["controls"]},
-            "diff": [{"before": permissions.worded(edit["before"]) + "\n", "after": permissions.worded(edit["after"]) + "\n",
-                      "before_header": edit["path"], "after_header": edit["path"]} for edit in edits]}
+    return {
+        "changed": bool(edits),
+        "paths": sorted({edit["path"] for edit in edits}),
+        "controls": {
+            control["id"]: "applied" if control["id"] in touched else "unchanged"
+            for control in parameters["controls"]
+        },
+        "diff": [
+            {
+                "before": permissions.worded(edit["before"]) + "\n",
+                "after": permissions.worded(edit["after"]) + "\n",
+                "before_header": edit["path"],
+                "after_header": edit["path"],
+            }
+            for edit in edits
+        ],
+    }
 
 
 def main():

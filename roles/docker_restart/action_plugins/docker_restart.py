@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import base64
@@ -18,8 +19,14 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        archives = {path.stem.partition("-")[2]: path.read_bytes() for path in sorted(FILES.glob("probe-*.tar"))}
-        image = {name: base64.b64encode(zlib.compress(data, 9)).decode("ascii") for name, data in archives.items()}
+        archives = {
+            path.stem.partition("-")[2]: path.read_bytes()
+            for path in sorted(FILES.glob("probe-*.tar"))
+        }
+        image = {
+            name: base64.b64encode(zlib.compress(data, 9)).decode("ascii")
+            for name, data in archives.items()
+        }
         arguments = dict(self._task.args, image=image)
         result.update(self._execute_module("docker_restart", arguments, task_vars=task_vars))
         return result

@@ -3,6 +3,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -47,23 +48,35 @@ import time
 import zlib
 
 from ansible.module_utils import hardhost_decisions as decisions
-from ansible.module_utils import hardhost_docker
-from ansible.module_utils import hardhost_facts
+from ansible.module_utils import (
+    hardhost_docker,
+    hardhost_facts,
+    hardhost_keys,
+    hardhost_restart_job,
+    hardhost_trial,
+    hardhost_unit,
+)
 from ansible.module_utils import hardhost_files as files
-from ansible.module_utils import hardhost_keys
 from ansible.module_utils import hardhost_options as options
-from ansible.module_utils import hardhost_restart_job
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_service as service
 from ansible.module_utils import hardhost_state as states
-from ansible.module_utils import hardhost_trial
-from ansible.module_utils import hardhost_unit
 from ansible.module_utils import hardhost_window as window
 from ansible.module_utils.basic import AnsibleModule
 
 FOLDER = "/var/lib/hardhost/job"
-SHIPPED = (hardhost_docker, files, hardhost_keys, options, hardhost_restart_job, running, service, states, hardhost_trial,
-           hardhost_unit)
+SHIPPED = (
+    hardhost_docker,
+    files,
+    hardhost_keys,
+    options,
+    hardhost_restart_job,
+    running,
+    service,
+    states,
+    hardhost_trial,
+    hardhost_unit,
+)
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -81,7 +94,9 @@ def withheld(facts, parameters, step):
     reason = window.closed(parameters["policy"], parameters["window"])
     if reason or step != "restart":
         return reason
-    return decisions.withheld(facts, facts["daemon_json"]["options"], parameters["stop_containers"])[0]
+    return decisions.withheld(
+        facts, facts["daemon_json"]["options"], parameters["stop_containers"]
+    )[0]
 
 
 def moves(facts):
@@ -96,16 +111,29 @@ def describe_job(facts, parameters, step):
     known, state = running.known(facts), facts["state"]
     before = state["files"].get(daemon["path"], {}).get("before", {})
     if known is not None:
-        old = {"blob": states.keep(known) if known else None, "described": described(known, daemon, before)}
+        old = {
+            "blob": states.keep(known) if known else None,
+            "described": described(known, daemon, before),
+        }
     elif before:
         old = {"blob": before.get("blob"), "described": before if before.get("blob") else None}
     else:  # somebody else's file, which no daemon of which we know was started with: it is not ours to remove
         old = {"blob": states.keep(daemon["data"]), "described": daemon["described"]}
-    return {"run": parameters["run"], "path": daemon["path"], "step": step, "timeout": parameters["timeout"],
-            "wanted": states.keep(daemon["data"]) if daemon["data"] is not None else None,
-            "described": daemon["described"], "old": old, "flags": facts["flags"], "process": facts["process"],
-            "swarm": decisions.context(facts)["swarm"], "data_root_changes": moves(facts),
-            "stop_first": moves(facts), "image": place_image(parameters["image"])}
+    return {
+        "run": parameters["run"],
+        "path": daemon["path"],
+        "step": step,
+        "timeout": parameters["timeout"],
+        "wanted": states.keep(daemon["data"]) if daemon["data"] is not None else None,
+        "described": daemon["described"],
+        "old": old,
+        "flags": facts["flags"],
+        "process": facts["process"],
+        "swarm": decisions.context(facts)["swarm"],
+        "data_root_changes": moves(facts),
+        "stop_first": moves(facts),
+        "image": place_image(parameters["image"]),
+    }
 
 
 def described(known, daemon, before):
@@ -121,7 +149,9 @@ def place_image(images):
     if not packed:
         return ""
     path = os.path.join(FOLDER, "image.tar")
-    files.replace(path, zlib.decompress(base64.b64decode(packed)), {"uid": 0, "gid": 0, "mode": 0o600})
+    files.replace(
+        path, zlib.decompress(base64.b64decode(packed)), {"uid": 0, "gid": 0, "mode": 0o600}
+    )
     return path
 
 
@@ -139,22 +169,35 @@ def place_code():
 
 def launch(facts, parameters, step):
     """Start the job's unit and return at once."""
-    with states.locked():
-        state = states.load()
-        states.claim(state, parameters["run"], parameters["holder"], longest(parameters["timeout"]))
-        states.save(state)
+    with states.work(parameters["run"], parameters["holder"], longest(parameters["timeout"])):
         shutil.rmtree(FOLDER, ignore_errors=True)
         os.makedirs(FOLDER, mode=0o700)
         place_code()
         job = json.dumps(describe_job(facts, parameters, step)).encode("utf-8")
         files.replace(os.path.join(FOLDER, "job.json"), job, {"uid": 0, "gid": 0, "mode": 0o600})
-    words = ["systemd-run", "--unit=" + hardhost_unit.JOB_UNIT, "--collect", "--no-block", "--quiet", "--setenv=PYTHONPATH=" + FOLDER,
-             "--setenv=PATH=" + hardhost_facts.PATH, "--property=RuntimeMaxSec=%d" % (longest(parameters["timeout"])),
-             "--description=hardhost: bring daemon.json into force", sys.executable, "-m",
-             "ansible.module_utils.hardhost_restart_job", FOLDER]
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False)
+    words = [
+        "systemd-run",
+        "--unit=" + hardhost_unit.JOB_UNIT,
+        "--collect",
+        "--no-block",
+        "--quiet",
+        "--setenv=PYTHONPATH=" + FOLDER,
+        "--setenv=PATH=" + hardhost_facts.PATH,
+        "--property=RuntimeMaxSec=%d" % (longest(parameters["timeout"])),
+        "--description=hardhost: bring daemon.json into force",
+        sys.executable,
+        "-m",
+        "ansible.module_utils.hardhost_restart_job",
+        FOLDER,
+    ]
+    done = subprocess.run(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False
+    )
     if done.returncode:
-        raise Failed("the job could not be started, nothing was restarted: %s" % done.stdout.decode("utf-8", "replace").strip())
+        raise Failed(
+            "the job could not be started, nothing was restarted: %s"
+            % done.stdout.decode("utf-8", "replace").strip()
+        )
 
 
 def wait(seconds):
@@ -166,9 +209,14 @@ def wait(seconds):
         if data:
             return json.loads(data.decode("utf-8"))
         if not hardhost_unit.job_runs() and not os.path.exists(path):
-            raise Failed("the job ended without a result; see journalctl -u %s" % hardhost_unit.JOB_UNIT)
+            raise Failed(
+                "the job ended without a result; see journalctl -u %s" % hardhost_unit.JOB_UNIT
+            )
         time.sleep(0.3)
-    raise Failed("the job has not ended after %d seconds; see journalctl -u %s" % (seconds, hardhost_unit.JOB_UNIT))
+    raise Failed(
+        "the job has not ended after %d seconds; see journalctl -u %s"
+        % (seconds, hardhost_unit.JOB_UNIT)
+    )
 
 
 def settle(parameters):
@@ -192,18 +240,25 @@ def apply(parameters, check_mode):
     answer = {"changed": False, "step": "none", "keys": [], "pending": "", "notes": []}
     if not facts["engine"]["running"]:
         return not_running(facts, answer, check_mode)
-    answer["step"], answer["keys"] = running.step(running.known(facts), facts["daemon_json"]["data"])
+    answer["step"], answer["keys"] = running.step(
+        running.known(facts), facts["daemon_json"]["data"]
+    )
     if check_mode and answer["step"] == "none" and parameters["planned"]:
         answer.update(step=parameters["planned"]["needed"], keys=parameters["planned"]["why"])
-        return dict(answer, changed=answer["step"] != "none" and parameters["planned"]["allowed"],
-                    pending=parameters["planned"]["reason"])
+        return dict(
+            answer,
+            changed=answer["step"] != "none" and parameters["planned"]["allowed"],
+            pending=parameters["planned"]["reason"],
+        )
     if answer["step"] == "none":
         if not check_mode:
             settle(parameters)
         return answer
     answer["pending"] = withheld(facts, parameters, answer["step"])
     if answer["pending"]:
-        if facts["state"]["lease"] and not check_mode:  # this run ends here: the operator's next one may follow at once
+        if (
+            facts["state"]["lease"] and not check_mode
+        ):  # this run ends here: the operator's next one may follow at once
             hardhost_restart_job.give_lease_back(parameters["run"])
         return answer
     answer["changed"] = True
@@ -221,22 +276,34 @@ def not_running(facts, answer, check_mode):
     """A host without a daemon: fine while only looking, else a failure that says so."""
     if check_mode or not facts["engine"]["installed"]:
         return answer
-    raise Failed("dockerd does not run, and nothing here stopped it: %s"
-                 % (service.log(time.time() - 3600) or "see systemctl status docker"))
+    raise Failed(
+        "dockerd does not run, and nothing here stopped it: %s"
+        % (service.log(time.time() - 3600) or "see systemctl status docker")
+    )
 
 
 def worded(result):
     """What the operator reads when the job did not succeed."""
-    ends = {"returned": "the old daemon.json is in force again and the Docker API answers",
-            "down": "DOCKER IS DOWN; the old daemon.json is in place, see systemctl status docker"}
+    ends = {
+        "returned": "the old daemon.json is in force again and the Docker API answers",
+        "down": "DOCKER IS DOWN; the old daemon.json is in place, see systemctl status docker",
+    }
     end = ends.get(result["outcome"], "the job broke off, the Docker API answers; run again")
-    return "%s. What happened: %s%s" % (end, result["message"], "".join("; " + note for note in result["notes"]))
+    return "%s. What happened: %s%s" % (
+        end,
+        result["message"],
+        "".join("; " + note for note in result["notes"]),
+    )
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
-            "policy": {"type": "str", "required": True, "choices": ["when_needed", "never", "window"]},
+            "policy": {
+                "type": "str",
+                "required": True,
+                "choices": ["when_needed", "never", "window"],
+            },
             "window": {"type": "dict", "default": {}},
             "stop_containers": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 120},
@@ -251,7 +318,9 @@ def main():
         answer = apply(module.params, module.check_mode)
     except (Failed, states.StateError) as error:
         module.fail_json(msg=str(error))
-    for note in answer["notes"] + (["restart withheld: " + answer["pending"]] if answer["pending"] else []):
+    for note in answer["notes"] + (
+        ["restart withheld: " + answer["pending"]] if answer["pending"] else []
+    ):
         module.warn(note)
     module.exit_json(**answer)
 

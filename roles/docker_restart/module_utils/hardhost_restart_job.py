@@ -6,6 +6,7 @@ old file is in force again) or `down`.
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import json
@@ -57,7 +58,10 @@ class Job:
         keep = parse(self.wanted).get("live-restore") is True
         if self.before and keep and not self.live_restore and not self.job["swarm"]:
             if not service.reload(10, self._live_restore):
-                raise Worse("live-restore could not be switched on by a reload: %s" % service.log(time.time() - 15))
+                raise Worse(
+                    "live-restore could not be switched on by a reload: %s"
+                    % service.log(time.time() - 15)
+                )
             self.live_restore = True
         if self.job["step"] == "reload":
             self._reload()
@@ -75,12 +79,17 @@ class Job:
         """Take over what a reload can; a key that was removed gets its default first, for a reload would leave it alone."""
         options = parse(self.wanted)
         lost = [key for key in changed_keys(parse(self.old), options) if key not in options]
-        explicit = dict(options, **{key: running.RELOAD_DEFAULTS[key] for key in lost if key in running.RELOAD_DEFAULTS})
+        explicit = dict(
+            options,
+            **{key: running.RELOAD_DEFAULTS[key] for key in lost if key in running.RELOAD_DEFAULTS},
+        )
         if explicit != options:
             self._write(word(explicit, self.wanted), self.job["described"])
         expected = bool(explicit.get("live-restore", self.live_restore))
         if not service.reload(20, lambda: self._live_restore() == expected):
-            raise Worse("dockerd did not take over the file by a reload: %s" % service.log(time.time() - 25))
+            raise Worse(
+                "dockerd did not take over the file by a reload: %s" % service.log(time.time() - 25)
+            )
         self._write(self.wanted, self.job["described"])
 
     def _start(self, data, described):
@@ -92,7 +101,11 @@ class Job:
 
     def _kept(self, data):
         options = parse(data)
-        if not self.live_restore or options.get("live-restore") is True or "live-restore" in self.job["flags"]:
+        if (
+            not self.live_restore
+            or options.get("live-restore") is True
+            or "live-restore" in self.job["flags"]
+        ):
             return data
         return word(dict(options, **{"live-restore": True}), data)
 
@@ -126,7 +139,9 @@ class Job:
         try:
             docker.request("POST", "/containers/%s/start" % container["id"], b"", timeout=60)
         except docker.ApiError as error:
-            raise Worse("container %s does not start again: %s" % (container["name"], error)) from error
+            raise Worse(
+                "container %s does not start again: %s" % (container["name"], error)
+            ) from error
         self.notes.append("container %s was started again" % container["name"])
 
     def _return(self, why):
@@ -147,12 +162,20 @@ class Job:
     def _same_process(self):
         """Whether the daemon was not restarted yet."""
         process = units.process(int(units.show(service.UNIT).get("MainPID") or 0))
-        return bool(process) and process["started"] == self.job["process"]["started"] and docker.answers()
+        return (
+            bool(process)
+            and process["started"] == self.job["process"]["started"]
+            and docker.answers()
+        )
 
     def _reload_old(self):
         """Undo what a reload may have taken over."""
         self._write(self.old, self.job["old"]["described"])
-        return "" if service.reload(10, docker.answers) else "dockerd does not reload: %s" % service.log(time.time() - 15)
+        return (
+            ""
+            if service.reload(10, docker.answers)
+            else "dockerd does not reload: %s" % service.log(time.time() - 15)
+        )
 
     def _start_old(self):
         """Start with the old file, twice where need be; "" when the API answers and the containers run."""
@@ -174,7 +197,11 @@ class Job:
     def _settle(self, data, described):
         """Leave exactly these bytes, with live-restore as they say, and record what runs."""
         options = parse(data)
-        if self._live_restore() and "live-restore" not in self.job["flags"] and options.get("live-restore") is not True:
+        if (
+            self._live_restore()
+            and "live-restore" not in self.job["flags"]
+            and options.get("live-restore") is not True
+        ):
             self._write(word(dict(options, **{"live-restore": False}), data), described)
             if not service.reload(10, lambda: not self._live_restore()):
                 self.notes.append("live-restore stays on until dockerd is started the next time")
@@ -195,8 +222,15 @@ class Job:
 
     def _result(self, outcome, message):
         if self.stopped and outcome == "done" and self.job["data_root_changes"]:
-            self.notes.append("stopped, and left in the old data root: %s" % ", ".join(self.stopped))
-        return {"outcome": outcome, "message": message, "notes": self.notes, "finished": time.time()}
+            self.notes.append(
+                "stopped, and left in the old data root: %s" % ", ".join(self.stopped)
+            )
+        return {
+            "outcome": outcome,
+            "message": message,
+            "notes": self.notes,
+            "finished": time.time(),
+        }
 
 
 def _runs(container):
@@ -210,14 +244,18 @@ def _bytes(blob):
 
 def reconcile(state, path, options):
     """Make the records say what a file put back holds: undone changes count again, those not in the file are dropped."""
-    state["changes"] = sorted(state["changes"] + state["undone"], key=lambda change: change["number"])
+    state["changes"] = sorted(
+        state["changes"] + state["undone"], key=lambda change: change["number"]
+    )
     state["undone"] = []
     while True:
         newest = {}
         for change in state["changes"]:
             if change["kind"] == "daemon_json_leaf" and change["target"] == path:
                 newest[tuple(change["leaf"])] = change
-        untrue = [change for leaf, change in newest.items() if look(options, leaf) != change["after"]]
+        untrue = [
+            change for leaf, change in newest.items() if look(options, leaf) != change["after"]
+        ]
         if not untrue:
             break
         state["changes"] = [change for change in state["changes"] if change not in untrue]
@@ -237,9 +275,18 @@ def main(folder):
         job = json.load(stream)
     try:
         result = Job(job).run()
-    except Exception as error:  # the controller must learn of it; the traceback is in the journal too
-        write_result(folder, {"outcome": "down" if not docker.answers() else "broken", "notes": [],
-                              "message": "%s: %s" % (type(error).__name__, error), "finished": time.time()})
+    except (
+        Exception
+    ) as error:  # the controller must learn of it; the traceback is in the journal too
+        write_result(
+            folder,
+            {
+                "outcome": "down" if not docker.answers() else "broken",
+                "notes": [],
+                "message": "%s: %s" % (type(error).__name__, error),
+                "finished": time.time(),
+            },
+        )
         raise
     finally:
         give_lease_back(job["run"])

@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import re
@@ -14,15 +15,22 @@ from ansible.module_utils.hardhost_options import redact_text
 
 UNIT = "docker.service"
 # Lines of dockerd and systemd that say nothing of a failure.
-NOISE = (r"level=(info|debug)|^(Start|Stopp|Reload|Failed to start)|^docker\.service: "
-         r"(Deactivated|Referenced but unset|Failed with|Scheduled|Consumed|Found left-over|Unit process|This usually)")
+NOISE = (
+    r"level=(info|debug)|^(Start|Stopp|Reload|Failed to start)|^docker\.service: "
+    r"(Deactivated|Referenced but unset|Failed with|Scheduled|Consumed|Found left-over|Unit process|This usually)"
+)
 PAUSE = 0.2  # seconds between two looks
 
 
 def systemctl(*words):
     """Run systemctl; its exit code. It never waits for a job: a dockerd that hangs would block it for ever."""
-    done = subprocess.run(("systemctl",) + words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30,
-                          check=False)
+    done = subprocess.run(
+        ("systemctl",) + words,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=30,
+        check=False,
+    )
     return done.returncode
 
 
@@ -56,7 +64,10 @@ def restart(seconds):
         if _failed(unit, seen_new, before, began):
             return "dockerd did not start: %s" % (log(began) or unit.get("Result", ""))
         time.sleep(PAUSE)
-    return "dockerd did not answer within %d seconds: %s" % (seconds, log(began) or "its log says nothing")
+    return "dockerd did not answer within %d seconds: %s" % (
+        seconds,
+        log(began) or "its log says nothing",
+    )
 
 
 def _failed(unit, seen_new, before, began):
@@ -85,8 +96,24 @@ def reload(seconds, expected):
 
 def log(since, lines=8):
     """The last telling lines of the daemon's log since a time (seconds since 1970), secrets hidden, joined by " | "."""
-    done = subprocess.run(["journalctl", "-u", UNIT, "--since", "@%d" % since, "-o", "cat", "--no-pager", "-n", "200"],
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=False)
+    done = subprocess.run(
+        [
+            "journalctl",
+            "-u",
+            UNIT,
+            "--since",
+            "@%d" % since,
+            "-o",
+            "cat",
+            "--no-pager",
+            "-n",
+            "200",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=30,
+        check=False,
+    )
     found = [line.strip() for line in done.stdout.decode("utf-8", "replace").splitlines()]
     telling = [line for line in found if line and not re.search(NOISE, line)]
     return " | ".join(redact_text(line) for line in telling[-lines:])

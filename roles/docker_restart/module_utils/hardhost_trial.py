@@ -2,8 +2,10 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
+import contextlib
 import urllib.parse
 
 from ansible.module_utils import hardhost_docker as docker
@@ -12,7 +14,7 @@ SECONDS = 60
 
 
 def start_container(image, name):
-    """"" when a container ran to its end, else why not. `image` is the path of the archive, `name` unique to this trial."""
+    """ "" when a container ran to its end, else why not. `image` is the path of the archive, `name` unique to this trial."""
     if not image:
         return ""
     reference = "hardhost-trial:%s" % name
@@ -30,7 +32,9 @@ def _import(image, reference):
     with open(image, "rb") as stream:
         data = stream.read()
     repository, _colon, tag = reference.partition(":")
-    query = urllib.parse.urlencode({"fromSrc": "-", "repo": repository, "tag": tag, "changes": 'ENTRYPOINT ["/probe"]'})
+    query = urllib.parse.urlencode(
+        {"fromSrc": "-", "repo": repository, "tag": tag, "changes": 'ENTRYPOINT ["/probe"]'}
+    )
     docker.request("POST", "/images/create?" + query, data, "application/x-tar", SECONDS)
 
 
@@ -42,7 +46,7 @@ def _run(reference, name):
 
 
 def _remove(path):
-    try:
+    with contextlib.suppress(
+        docker.ApiError
+    ):  # it was never made, or dockerd is down: the caller says so
         docker.request("DELETE", path, timeout=SECONDS)
-    except docker.ApiError:
-        pass  # it was never made, or dockerd is down: the caller reports that

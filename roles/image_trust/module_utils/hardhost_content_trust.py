@@ -43,6 +43,7 @@ PLACES = (
 )
 ASSIGNMENT = re.compile(r"\b(DOCKER_CONTENT_TRUST(?:_SERVER)?)\b[\"']?(?:\s+(?:DEFAULT|OVERRIDE))?\s*=\s*[\"']?([^\s\"';&|]*)")
 OFF = ("0", "f", "F", "false", "FALSE", "False")  # what the client takes for off; everything else is on
+SHARED = ("/etc/environment", "/etc/profile")  # what is given there holds for more than the file itself
 LARGEST = 1 << 20
 
 
@@ -113,8 +114,8 @@ def wanted_files(settings):
     if "sudo" in clients:
         found.append(managed.wanted(SUDO_FILE, plain, CONTROL))
         found.append(managed.wanted(SUDO, HEADER + 'Defaults env_file="%s"\n' % SUDO_FILE, CONTROL, 0o440))
-    if "cron" in clients:
-        found.append(_environment(plain))
+    if "cron" in clients and not os.path.exists(ENVIRONMENT):
+        found.append(managed.wanted(ENVIRONMENT, plain, CONTROL))
     assignments = "".join('Environment="%s=%s"\n' % item for item in sorted(values.items()))
     for unit in settings.get("units") or []:
         found.append(managed.wanted(drop_in(unit), HEADER + "[Service]\n" + assignments, CONTROL))
@@ -128,14 +129,23 @@ def drop_in(unit):
     return "/etc/systemd/system/%s.d/50-hardhost-content-trust.conf" % unit
 
 
-def _environment(plain):
-    """/etc/environment with our lines at its end, once."""
-    lines = (files.read(ENVIRONMENT) or b"").decode("utf-8", "surrogateescape").splitlines()
-    kept = [line for line in lines if line not in plain.splitlines()]
-    text = "".join(line + "\n" for line in kept) + plain
-    described = files.describe(ENVIRONMENT) or {"mode": 0o644, "uid": 0, "gid": 0}
-    return managed.wanted(ENVIRONMENT, text.encode("utf-8", "surrogateescape"), CONTROL, described["mode"],
-                          described["uid"], described["gid"])
+def wanted_lines(settings):
+    """The lines that /etc/environment is to hold; the file is everybody's."""
+    if "cron" not in (settings.get("clients") or []):
+        return []
+    return ["%s=%s" % item for item in sorted(variables(settings).items())]
+
+
+def lines():
+    """The lines of /etc/environment."""
+    return (files.read(ENVIRONMENT) or b"").decode("utf-8", "surrogateescape").splitlines()
+
+
+def with_lines(wanted, unwanted):
+    """The bytes of /etc/environment with and without these lines; the others stay as they are."""
+    kept = [line for line in lines() if line not in unwanted]
+    kept += [line for line in wanted if line not in kept]
+    return "".join(line + "\n" for line in kept).encode("utf-8", "surrogateescape")
 
 
 def _of_user(settings, user):
@@ -182,21 +192,20 @@ def _text(path):
 
 
 def processes():
-    """`[{where, variable, value}]` of what runs: one entry for each program and value."""
-    found = {}
-    for path in glob.glob("/proc/[0-9]*/environ"):
+    """`[{where, variable, value}]` of what runs outside of containers; one entry for each program and value."""
+    found = set()
+    for folder in glob.glob("/proc/[0-9]*"):
         try:
-            with open(path, "rb") as stream:
+            if not os.path.samefile(folder + "/root", "/"):
+                continue  # a container: what its environment holds is not read
+            with open(folder + "/environ", "rb") as stream:
                 entries = stream.read(1 << 18).decode("utf-8", "replace").split("\0")
-            with open(os.path.join(os.path.dirname(path), "comm"), encoding="utf-8") as stream:
+            with open(folder + "/comm", encoding="utf-8") as stream:
                 name = stream.read().strip()
-            outside = os.stat(os.path.dirname(path) + "/ns/pid").st_ino == os.stat("/proc/self/ns/pid").st_ino
         except OSError:
-            continue
-        for entry in entries:
-            variable, _equals, value = entry.partition("=")
-            if variable in (VARIABLE, SERVER) and outside:  # what containers have in their own is theirs
-                found[("process %s" % name, variable, value)] = None
+            continue  # it has ended
+        given = [entry.partition("=") for entry in entries]
+        found |= {("process " + name, variable, value) for variable, _, value in given if variable in (VARIABLE, SERVER)}
     return [{"where": where, "variable": variable, "value": value} for where, variable, value in sorted(found)]
 
 
@@ -205,7 +214,7 @@ def ineffective(found, client):
     servers, on = {}, {}
     for one in found:
         (servers if one["variable"] == SERVER else on).setdefault(one["where"], one["value"])
-    everywhere = servers.get(ENVIRONMENT)
+    everywhere = next((value for where, value in sorted(servers.items()) if where.startswith(SHARED)), "")
     problems = []
     for where, value in sorted(on.items()):
         if value in OFF or not value:

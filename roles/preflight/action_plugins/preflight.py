@@ -4,6 +4,7 @@ The plan is read here as JSON and handed on as data: its texts never pass throug
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import datetime
@@ -18,10 +19,25 @@ from pathlib import Path
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-SENT = ("id", "mode", "engine", "platforms", "needs", "requires", "preconditions", "settings", "waiver")
-EXCEPTION = {name: {"type": "str", "required": True} for name in ("id", "reason", "owner", "expires")}
+SENT = (
+    "id",
+    "mode",
+    "engine",
+    "platforms",
+    "needs",
+    "requires",
+    "preconditions",
+    "settings",
+    "waiver",
+)
+EXCEPTION = {
+    name: {"type": "str", "required": True} for name in ("id", "reason", "owner", "expires")
+}
 # One id for all hosts of this run, sortable by time: workers are forks of the process that imports this.
-RUN = "%s-%s" % (datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ"), secrets.token_hex(4))
+RUN = "%s-%s" % (
+    datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ"),
+    secrets.token_hex(4),
+)
 
 
 class ActionModule(ActionBase):
@@ -43,15 +59,26 @@ class ActionModule(ActionBase):
             return result
         artifact = describe(plan, task_vars["inventory_hostname"], found, inputs)
         write(project / "artifacts", artifact)
+        if artifact["refused"]:
+            result.update(
+                failed=True, msg="%s is left alone: %s" % (artifact["host"], artifact["refused"])
+            )
+            return result
         shown = worded if self._task.args.get("scope", "removed") == "removed" else worded_undo
         result.update(
-            changed=False, artifact=artifact, summary=shown(artifact),
-            ansible_facts={"hardhost_apply": found.get("apply", {}), "hardhost_decisions": artifact["decisions"],
-                           "hardhost_host": found.get("facts", {}), "hardhost_run": artifact["run"],
-                           "hardhost_holder": holder(), "hardhost_undo": found.get("undo", []),
-                           "hardhost_inputs": inputs, "hardhost_restart": artifact["restart"]})
-        if artifact["refused"]:
-            result.update(failed=True, msg="%s is left alone: %s" % (artifact["host"], artifact["refused"]))
+            changed=False,
+            summary=shown(artifact),
+            ansible_facts={
+                "hardhost_apply": found.get("apply", {}),
+                "hardhost_decisions": artifact["decisions"],
+                "hardhost_host": found.get("facts", {}),
+                "hardhost_run": artifact["run"],
+                "hardhost_holder": holder(),
+                "hardhost_undo": found.get("undo", []),
+                "hardhost_inputs": inputs,
+                "hardhost_restart": artifact["restart"],
+            },
+        )
         return result
 
     def _host_inputs(self, plan, task_vars):
@@ -59,7 +86,9 @@ class ActionModule(ActionBase):
         given, spec = {}, {}
         for name, declared in plan["inputs"].items():
             spec[name] = {"type": declared["type"], "choices": declared["choices"]}
-            given[name] = self._templar.template(task_vars[name]) if name in task_vars else declared["value"]
+            given[name] = (
+                self._templar.template(task_vars[name]) if name in task_vars else declared["value"]
+            )
         checked = ArgumentSpecValidator(spec).validate(given)
         exceptions = self._templar.template(task_vars.get("hardhost_exceptions", []))
         problems = list(checked.error_messages) + wrong_exceptions(exceptions, plan)
@@ -67,9 +96,14 @@ class ActionModule(ActionBase):
 
     def _read(self, plan, inputs, exceptions, task_vars):
         controls = [{key: control[key] for key in SENT} for control in plan["controls"]]
-        arguments = {"controls": controls, "inputs": inputs, "exceptions": exceptions,
-                     "today": datetime.date.today().isoformat(), "scope": self._task.args.get("scope", "removed"),
-                     "scope_controls": self._task.args.get("controls", [])}
+        arguments = {
+            "controls": controls,
+            "inputs": inputs,
+            "exceptions": exceptions,
+            "today": datetime.date.today().isoformat(),
+            "scope": self._task.args.get("scope", "removed"),
+            "scope_controls": self._task.args.get("controls", []),
+        }
         return self._execute_module("docker_host_facts", arguments, task_vars=task_vars)
 
 
@@ -83,7 +117,10 @@ def wrong_exceptions(exceptions, plan):
         if not isinstance(exception, dict):
             problems.append(place + "must be {id, reason, owner, expires}")
             continue
-        problems += [place + text for text in ArgumentSpecValidator(EXCEPTION).validate(exception).error_messages]
+        problems += [
+            place + text
+            for text in ArgumentSpecValidator(EXCEPTION).validate(exception).error_messages
+        ]
         problems += [place + text for text in _wrong_values(exception, known)]
     return problems
 
@@ -93,7 +130,9 @@ def _wrong_values(exception, known):
         yield "unknown control %r in this project" % (exception["id"],)
     expires = str(exception.get("expires", ""))
     try:
-        canonical = datetime.date.fromisoformat(expires).isoformat() == expires  # dates are compared as text
+        canonical = (
+            datetime.date.fromisoformat(expires).isoformat() == expires
+        )  # dates are compared as text
     except ValueError:
         canonical = False
     if not canonical:
@@ -108,20 +147,36 @@ def holder():
 def describe(plan, host, found, inputs):
     """The artifact of one host, schema 1 of docs/architecture.md."""
     facts = found.get("facts") or {}
-    return {"schema": 1, "host": host, "profile": plan["profile"], "environment": plan["environment"], "run": RUN,
-            "refused": found["refused"] or None, "engine": facts.get("engine", {}), "os": facts.get("os", {}),
-            "restart": found.get("restart", {}), "inputs": inputs, "undo": found.get("undo", []),
-            "left": found.get("left", []),
-            "decisions": found.get("decisions", {}), "facts": facts,
-            "recreate": to_be_recreated(plan, found)}
+    return {
+        "schema": 1,
+        "host": host,
+        "profile": plan["profile"],
+        "environment": plan["environment"],
+        "run": RUN,
+        "refused": found["refused"] or None,
+        "engine": facts.get("engine", {}),
+        "os": facts.get("os", {}),
+        "restart": found.get("restart", {}),
+        "inputs": inputs,
+        "undo": found.get("undo", []),
+        "left": found.get("left", []),
+        "decisions": found.get("decisions", {}),
+        "facts": facts,
+        "recreate": to_be_recreated(plan, found),
+    }
 
 
 def to_be_recreated(plan, found):
     """`{control id: names}`: the containers which keep their old settings until they are created anew."""
     names = [one["name"] for one in (found.get("facts") or {}).get("containers", [])]
     decisions = found.get("decisions", {})
-    return {control["id"]: names for control in plan["controls"]
-            if names and control["disruption"] == "recreate" and decisions.get(control["id"], {}).get("changes")}
+    return {
+        control["id"]: names
+        for control in plan["controls"]
+        if names
+        and control["disruption"] == "recreate"
+        and decisions.get(control["id"], {}).get("changes")
+    }
 
 
 def write(folder, artifact):
@@ -139,8 +194,13 @@ def worded(artifact):
     if artifact["refused"]:
         return _head(artifact)
     lines = [_head(artifact)]
-    for kind, title in (("apply", "will change"), ("pending", "held back"), ("waived", "waived"),
-                        ("manual", "needs an input"), ("not_applicable", "not applicable")):
+    for kind, title in (
+        ("apply", "will change"),
+        ("pending", "held back"),
+        ("waived", "waived"),
+        ("manual", "needs an input"),
+        ("not_applicable", "not applicable"),
+    ):
         lines += _section(artifact["decisions"], kind, title)
     lines += _recreate(artifact)
     lines += _undo(artifact) + list(_settled(artifact["decisions"]))
@@ -151,7 +211,10 @@ def _settled(decisions):
     same = sum(1 for one in decisions.values() if one["decision"] == "apply" and not one["changes"])
     reported = sum(1 for one in decisions.values() if one["decision"] == "report")
     yield "  %d of %d controls need no change%s" % (
-        same, len(decisions), ", %d only checked by verify" % reported if reported else "")
+        same,
+        len(decisions),
+        ", %d only checked by verify" % reported if reported else "",
+    )
 
 
 def worded_undo(artifact):
@@ -159,7 +222,9 @@ def worded_undo(artifact):
     lines = [_head(artifact)]
     if not artifact["refused"]:
         lines += _undo(artifact) or ["  nothing is left to take back"]
-        lines += ["  stays"] + ["    " + line for line in artifact["left"]] if artifact["left"] else []
+        lines += (
+            ["  stays"] + ["    " + line for line in artifact["left"]] if artifact["left"] else []
+        )
         lines.append("  dockerd: " + _restart(artifact["restart"]))
     return "\n".join(lines)
 
@@ -168,7 +233,11 @@ def _head(artifact):
     if artifact["refused"]:
         return "%s  left alone: %s" % (artifact["host"], artifact["refused"])
     engine = artifact["engine"]["version"]
-    return "%s  %s, %s" % (artifact["host"], artifact["os"]["pretty"], "Docker " + engine if engine else "no Docker yet")
+    return "%s  %s, %s" % (
+        artifact["host"],
+        artifact["os"]["pretty"],
+        "Docker " + engine if engine else "no Docker yet",
+    )
 
 
 def _recreate(artifact):
@@ -179,12 +248,19 @@ def _recreate(artifact):
 
 
 def _undo(artifact):
-    return ["  will be taken back"] + ["    " + line for line in artifact["undo"]] if artifact["undo"] else []
+    return (
+        ["  will be taken back"] + ["    " + line for line in artifact["undo"]]
+        if artifact["undo"]
+        else []
+    )
 
 
 def _section(decisions, kind, title):
-    chosen = [(name, one) for name, one in sorted(decisions.items())
-              if one["decision"] == kind and (kind != "apply" or one["changes"])]
+    chosen = [
+        (name, one)
+        for name, one in sorted(decisions.items())
+        if one["decision"] == kind and (kind != "apply" or one["changes"])
+    ]
     if chosen:
         yield "  " + title
     for name, decision in chosen:
@@ -193,7 +269,12 @@ def _section(decisions, kind, title):
             if decision["remedy"]:
                 yield "      -> %s" % decision["remedy"]
         for change in decision["changes"]:
-            yield "    %s: %s: %s -> %s" % (name, change["what"], _value(change["before"]), _value(change["after"]))
+            yield "    %s: %s: %s -> %s" % (
+                name,
+                change["what"],
+                _value(change["before"]),
+                _value(change["after"]),
+            )
 
 
 def _value(value):
@@ -207,5 +288,12 @@ def _restart(restart):
     if not restart["allowed"]:
         return "%s, withheld: %s" % (text, restart["reason"])
     if restart["containers"]:
-        return "%s; these containers stop and are started again: %s" % (text, ", ".join(restart["containers"]))
-    return text + ("; running containers go on" if restart["needed"] == "restart" and restart["running"] else "")
+        return "%s; these containers stop and are started again: %s" % (
+            text,
+            ", ".join(restart["containers"]),
+        )
+    return text + (
+        "; running containers go on"
+        if restart["needed"] == "restart" and restart["running"]
+        else ""
+    )

@@ -3,6 +3,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -54,33 +55,69 @@ START_SECONDS = 60
 def answer(parameters):
     """The module's result for its parameters."""
     if os.geteuid() != 0:
-        return {"refused": "not root on this host; run with become", "decisions": {}, "restart": {}, "undo": [],
-                "left": [], "apply": {}, "facts": {}}
+        return {
+            "refused": "not root on this host; run with become",
+            "decisions": {},
+            "restart": {},
+            "undo": [],
+            "left": [],
+            "apply": {},
+            "facts": {},
+        }
     wait_for_daemon()
     facts = hardhost_facts.collect()
     inputs = parameters["inputs"]
     refused = decisions.refusal(facts)
-    result = {"refused": refused, "facts": hardhost_facts.public(facts), "decisions": {}, "restart": {}, "undo": [],
-              "left": [], "apply": {}}
+    result = {
+        "refused": refused,
+        "facts": hardhost_facts.public(facts),
+        "decisions": {},
+        "restart": {},
+        "undo": [],
+        "left": [],
+        "apply": {},
+    }
     if refused:
         return result
     facts["surfaces"] = surfaces.read(facts, inputs)
-    found = decisions.decide(parameters["controls"], facts, inputs, parameters["exceptions"], parameters["today"])
-    changes = undo.chosen(facts["state"]["changes"], parameters["scope"], found, parameters["scope_controls"])
+    found = decisions.decide(
+        parameters["controls"], facts, inputs, parameters["exceptions"], parameters["today"]
+    )
+    changes = undo.chosen(
+        facts["state"]["changes"],
+        parameters["scope"],
+        found,
+        parameters["scope_controls"],
+        flags=facts["flags"],
+    )
     targets = undo.targets(changes)
     left = undo.stays(targets, facts, inputs)
-    staying = ["%s: %s" % (undo.worded(one), left[one["key"]]) for one in targets if one["key"] in left]
+    staying = [
+        "%s: %s" % (undo.worded(one), left[one["key"]]) for one in targets if one["key"] in left
+    ]
     targets = [one for one in targets if one["key"] not in left]
-    result.update(decisions=found, apply=to_do(found, decisions.applied(found, facts), targets),
-                  undo=[undo.worded(one) for one in targets], left=staying)
+    result.update(
+        decisions=found,
+        apply=to_do(found, decisions.applied(found, facts), targets),
+        undo=[undo.worded(one) for one in targets],
+        left=staying,
+    )
     remaining = found if parameters["scope"] == "removed" else {}
     back = [one for one in targets if one["kind"] == "daemon_json_leaf"]
-    result["restart"] = decisions.restart(remaining, facts, inputs, [(one["leaf"], one["original"]) for one in back])
-    closed = window.closed(inputs.get("docker_restart_policy"), inputs.get("docker_restart_window") or {})
+    result["restart"] = decisions.restart(
+        remaining, facts, inputs, [(one["leaf"], one["original"]) for one in back]
+    )
+    closed = window.closed(
+        inputs.get("docker_restart_policy"), inputs.get("docker_restart_window") or {}
+    )
     if closed and result["restart"]["needed"] != "none":
         result["restart"].update(allowed=False, reason=closed)
     result["restart"]["work"] = bool(
-        result["restart"]["needed"] != "none" or result["apply"] or targets or decisions.unsettled(facts))
+        result["restart"]["needed"] != "none"
+        or result["apply"]
+        or targets
+        or decisions.unsettled(facts)
+    )
     return result
 
 
@@ -90,7 +127,10 @@ def wait_for_daemon():
     while units.job_runs() and time.monotonic() < deadline:
         time.sleep(0.5)
     deadline = time.monotonic() + START_SECONDS
-    while units.show("docker.service").get("ActiveState") == "activating" and time.monotonic() < deadline:
+    while (
+        units.show("docker.service").get("ActiveState") == "activating"
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.5)
 
 
@@ -103,8 +143,11 @@ def to_do(found, controls, undone):
     grouped = {}
     for control in controls:
         grouped.setdefault(control["id"].split("/")[0], []).append(control)
-    return {role: members for role, members in grouped.items()
-            if undone or any(found[one["id"]]["changes"] for one in members)}
+    return {
+        role: members
+        for role, members in grouped.items()
+        if undone or any(found[one["id"]]["changes"] for one in members)
+    }
 
 
 def main():

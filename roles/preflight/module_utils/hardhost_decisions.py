@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import copy
@@ -12,14 +13,35 @@ from ansible.module_utils import hardhost_surfaces as surfaces
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_docker import SOCKET
 from ansible.module_utils.hardhost_keys import DATA_ROOT_KEYS
-from ansible.module_utils.hardhost_options import (OptionsError, changed_keys, is_wish, leaves, look, merge, put, redact,
-                                                   same, satisfied, word)
-from ansible.module_utils.hardhost_preconditions import PRECONDITIONS, hold, named, not_applicable, running
+from ansible.module_utils.hardhost_options import (
+    OptionsError,
+    changed_keys,
+    is_wish,
+    leaves,
+    look,
+    merge,
+    put,
+    redact,
+    same,
+    satisfied,
+    word,
+)
+from ansible.module_utils.hardhost_preconditions import (
+    PRECONDITIONS,
+    hold,
+    named,
+    not_applicable,
+    running,
+)
 from ansible.module_utils.hardhost_problems import allows, new_problems
+from ansible.module_utils.hardhost_state import owned
 
 # live-restore keeps containers started with --rm from here on (moby#46857; measured on 20.10.24 and 26.1.5).
 KEEPS_AUTO_REMOVE = "24.0.8"
-OLDEST, NEWEST = "20.10", "30"  # engines of which the gates and traps are known: from OLDEST on, below NEWEST
+OLDEST, NEWEST = (
+    "20.10",
+    "30",
+)  # engines of which the gates and traps are known: from OLDEST on, below NEWEST
 
 
 def refusal(facts):
@@ -27,7 +49,8 @@ def refusal(facts):
     info, engine = facts["info"], facts["engine"]
     if facts["os"]["family"] not in ("debian", "redhat"):
         return "unsupported operating system %s; supported are the Debian and Red Hat families" % (
-            facts["os"]["pretty"] or "(unknown)")
+            facts["os"]["pretty"] or "(unknown)"
+        )
     if facts["snap"]:
         return "Docker comes from snap, which keeps its configuration read-only; install it from packages"
     if facts["podman"]:
@@ -40,16 +63,25 @@ def refusal(facts):
     if facts["daemon_json"]["error"]:
         return "%s; mend it by hand: it is not touched" % facts["daemon_json"]["error"]
     if facts["process"] and not engine["running"]:
-        return "dockerd runs (process %d), but its API does not answer at %s" % (facts["process"]["pid"], SOCKET)
+        return "dockerd runs (process %d), but its API does not answer at %s" % (
+            facts["process"]["pid"],
+            SOCKET,
+        )
     if facts["process"] and str(facts["process"]["pid"]) != facts["unit"]["MainPID"]:
-        return "dockerd (process %d) was not started by docker.service, and could not be restarted safely" % (
-            facts["process"]["pid"])
+        return (
+            "dockerd (process %d) was not started by docker.service, and could not be restarted safely"
+            % (facts["process"]["pid"])
+        )
     if engine["running"] and (facts["api_error"] or not info):
-        return "the daemon does not answer all questions: %s" % (facts["api_error"] or "no answer to /info")
-    wrong = new_problems(facts["daemon_json"]["options"], running_daemon.accepted(facts), **context(facts))
+        return "the daemon does not answer all questions: %s" % (
+            facts["api_error"] or "no answer to /info"
+        )
+    wrong = new_problems(unflagged(facts), running_daemon.accepted(facts), **context(facts))
     if wrong:
         return "dockerd would not work with %s as it stands: %s" % (
-            facts["daemon_json"]["path"], "; ".join(text for _key, text in wrong))
+            facts["daemon_json"]["path"],
+            "; ".join(text for _key, text in wrong),
+        )
     return facts["state_error"]
 
 
@@ -76,10 +108,13 @@ def decide(controls, facts, inputs, exceptions, today):
     """`{id: decision}` for the controls of plan.json; shapes in docs/architecture.md. `today` is YYYY-MM-DD."""
     decisions = {}
     excepted = {one["id"]: one for one in exceptions}
-    for control in controls:
-        control = dict(control, settings=resolve(control["settings"], inputs))
-        found = (_gate(control, facts, inputs) or _waiver(control, excepted.get(control["id"]), today)
-                 or _missing_input(control, inputs))
+    for planned in controls:
+        control = dict(planned, settings=resolve(planned["settings"], inputs))
+        found = (
+            _gate(control, facts, inputs)
+            or _waiver(control, excepted.get(control["id"]), today)
+            or _missing_input(control, inputs)
+        )
         if not found and control["mode"] == "apply":
             found = _held_back(control, facts, inputs)
         if not found:
@@ -91,7 +126,9 @@ def decide(controls, facts, inputs, exceptions, today):
     for identifier, decision in decisions.items():
         if decision["decision"] == "apply":
             control = {"id": identifier, "settings": decision["settings"]}
-            decision["changes"] = _changes(control, facts) + surfaces.changes(control, facts, inputs)
+            decision["changes"] = _changes(control, facts) + surfaces.changes(
+                control, facts, inputs
+            )
     return decisions
 
 
@@ -100,7 +137,9 @@ def _gate(control, facts, inputs):
     if control["engine"] and version and not allows(control["engine"], version):
         return not_applicable("needs engine %s, this is %s" % (control["engine"], version))
     if control["platforms"] and facts["os"]["family"] not in control["platforms"]:
-        return not_applicable("for %s, this is %s" % (" and ".join(control["platforms"]), facts["os"]["pretty"]))
+        return not_applicable(
+            "for %s, this is %s" % (" and ".join(control["platforms"]), facts["os"]["pretty"])
+        )
     rules = control["settings"].get("docker_files_paths")
     if rules and not any(permissions.paths(subject, facts) for subject in rules):
         return not_applicable("nothing is there of %s" % ", ".join(sorted(rules)))
@@ -110,25 +149,40 @@ def _gate(control, facts, inputs):
 
 
 def _waiver(control, exception, today):
-    waiver = next((one for one in (exception, control["waiver"]) if one and str(one["expires"]) >= today), None)
+    waiver = next(
+        (one for one in (exception, control["waiver"]) if one and str(one["expires"]) >= today),
+        None,
+    )
     if not waiver:
         return None
-    return {"decision": "waived", "remedy": "",
-            "reason": "%s (%s, until %s)" % (waiver["reason"], waiver["owner"], waiver["expires"])}
+    return {
+        "decision": "waived",
+        "remedy": "",
+        "reason": "%s (%s, until %s)" % (waiver["reason"], waiver["owner"], waiver["expires"]),
+    }
 
 
 def _missing_input(control, inputs):
-    missing = [text for name, text in sorted(control["needs"].items()) if inputs.get(name) in (None, "", [], {})]
+    missing = [
+        text
+        for name, text in sorted(control["needs"].items())
+        if inputs.get(name) in (None, "", [], {})
+    ]
     if not missing:
         return None
     names = sorted(name for name in control["needs"] if inputs.get(name) in (None, "", [], {}))
-    return {"decision": "manual", "reason": "%s is not given: %s" % (", ".join(names), "; ".join(missing)),
-            "remedy": "set it in the inventory or in the profile"}
+    return {
+        "decision": "manual",
+        "reason": "%s is not given: %s" % (", ".join(names), "; ".join(missing)),
+        "remedy": "set it in the inventory or in the profile",
+    }
 
 
 def _held_back(control, facts, inputs):
     unusable = permissions.unusable(control["settings"].get("docker_files_paths", {}))
-    found = hold(unusable, "mend the control's settings") if unusable else flag_conflict(control, facts)
+    found = (
+        hold(unusable, "mend the control's settings") if unusable else flag_conflict(control, facts)
+    )
     known = dict(PRECONDITIONS, **surfaces.preconditions())
     for name in control["preconditions"]:
         found = found or known[name](facts, inputs, control)
@@ -139,9 +193,11 @@ def flag_conflict(control, facts):
     """A key that the unit gives as a flag cannot stand in daemon.json too; with the wanted value it is in force already."""
     for leaf, wish in leaves(control["settings"].get("docker_daemon_options", {})):
         if leaf[0] in facts["flags"] and not satisfied(look(facts["flags"], leaf), wish):
-            return hold("the unit starts dockerd with a flag for %s: %s" % (
-                leaf[0], redact(facts["flags"][leaf[0]], leaf[0])),
-                "remove the flag from the unit (systemctl cat docker) or from its environment file, and run again")
+            return hold(
+                "the unit starts dockerd with a flag for %s: %s"
+                % (leaf[0], redact(facts["flags"][leaf[0]], leaf[0])),
+                "remove the flag from the unit (systemctl cat docker) or from its environment file, and run again",
+            )
     return None
 
 
@@ -156,30 +212,53 @@ def without_flagged(control, facts):
 
 def applied(decisions, facts):
     """`[{id, settings}]` of what is to be applied, in order of id."""
-    chosen = [{"id": identifier, "settings": one["settings"]} for identifier, one in sorted(decisions.items())
-              if one["decision"] == "apply"]
+    chosen = [
+        {"id": identifier, "settings": one["settings"]}
+        for identifier, one in sorted(decisions.items())
+        if one["decision"] == "apply"
+    ]
     return [without_flagged(control, facts) for control in chosen]
 
 
 def candidate(decisions, facts):
     """The options that daemon.json would have after a converge."""
-    return merge(facts["daemon_json"]["options"], applied(decisions, facts))[0]
+    return merge(unflagged(facts), applied(decisions, facts))[0]
+
+
+def unflagged(facts):
+    """daemon.json without the leaves of ours whose key has become a flag of the unit since: `undo` takes those back."""
+    options, path = facts["daemon_json"]["options"], facts["daemon_json"]["path"]
+    for change in reversed(owned(facts["state"], "daemon_json_leaf", path)):
+        if change["leaf"][0] in facts["flags"]:
+            options = put(options, change["leaf"], change["before"])
+    return options
 
 
 def _hold_problems(decisions, facts):
     """Hold back every control whose key would keep dockerd from working; again until nothing is left."""
     while True:
         try:
-            found = new_problems(candidate(decisions, facts), running_daemon.accepted(facts), **context(facts))
+            found = new_problems(
+                candidate(decisions, facts), running_daemon.accepted(facts), **context(facts)
+            )
         except OptionsError as error:
-            found = [(str(error).split(": ", 1)[1].split(" ", 1)[0].split(".")[0], str(error).split(": ", 1)[1])]
-        if not any([_hold_owners(decisions, key, text) for key, text in found]):
+            found = [
+                (
+                    str(error).split(": ", 1)[1].split(" ", 1)[0].split(".")[0],
+                    str(error).split(": ", 1)[1],
+                )
+            ]
+        held = [_hold_owners(decisions, key, text) for key, text in found]
+        if not any(held):
             return
 
 
 def _hold_owners(decisions, key, text):
-    owners = [one for one in decisions.values() if one["decision"] == "apply"
-              and key in one["settings"].get("docker_daemon_options", {})]
+    owners = [
+        one
+        for one in decisions.values()
+        if one["decision"] == "apply" and key in one["settings"].get("docker_daemon_options", {})
+    ]
     for decision in owners:
         decision.update(hold(text, "mend daemon.json or the input, or except this control"))
     return bool(owners)
@@ -187,9 +266,13 @@ def _hold_owners(decisions, key, text):
 
 def context(facts):
     """What `hardhost_problems.problems` needs to know of a host."""
-    return {"flags": facts["flags"], "engine": facts["engine"]["version"] or facts["engine"]["candidate"],
-            "nofile": (facts["process"] or {}).get("nofile"),
-            "swarm": facts["info"].get("Swarm", "inactive") not in ("inactive", "")}
+    return {
+        "flags": facts["flags"],
+        "flags_before": units.flags(facts["arguments"]["running"]),
+        "engine": facts["engine"]["version"] or facts["engine"]["candidate"],
+        "nofile": (facts["process"] or {}).get("nofile"),
+        "swarm": facts["info"].get("Swarm", "inactive") not in ("inactive", ""),
+    }
 
 
 def _hold_dependants(decisions, controls):
@@ -199,28 +282,48 @@ def _hold_dependants(decisions, controls):
         held = False
         for control in controls:
             decision = decisions[control["id"]]
-            missing = [other for other in control["requires"]
-                       if decisions.get(other, {}).get("decision") not in ("apply", "not_applicable")]
+            missing = [
+                other
+                for other in control["requires"]
+                if decisions.get(other, {}).get("decision") not in ("apply", "not_applicable")
+            ]
             if missing and decision["decision"] == "apply":
-                decision.update(hold("needs %s, which is not applied here" % ", ".join(missing), "see there"))
+                decision.update(
+                    hold("needs %s, which is not applied here" % ", ".join(missing), "see there")
+                )
                 held = True
 
 
 def _changes(control, facts):
     _options, edits = merge(facts["daemon_json"]["options"], [without_flagged(control, facts)])
-    shown = [{"what": "daemon.json: " + ".".join(edit["leaf"]),
-              "before": redact(edit["before"].get("value"), edit["leaf"][-1]),
-              "after": redact(edit["after"].get("value"), edit["leaf"][-1])} for edit in edits]
+    shown = [
+        {
+            "what": "daemon.json: " + ".".join(edit["leaf"]),
+            "before": redact(edit["before"].get("value"), edit["leaf"][-1]),
+            "after": redact(edit["after"].get("value"), edit["leaf"][-1]),
+        }
+        for edit in edits
+    ]
     settings = control["settings"]
-    return shown + permissions.changes(settings.get("docker_files_paths", {}), facts) + _engine_changes(settings, facts)
+    return (
+        shown
+        + permissions.changes(settings.get("docker_files_paths", {}), facts)
+        + _engine_changes(settings, facts)
+    )
 
 
 def _engine_changes(settings, facts):
     if "docker_engine_present" not in settings:
         return []
-    missing = [name for name, there in (("engine installed", facts["engine"]["installed"]),
-                                        ("client installed", facts["engine"]["client"]),
-                                        ("engine running", facts["engine"]["running"])) if not there]
+    missing = [
+        name
+        for name, there in (
+            ("engine installed", facts["engine"]["installed"]),
+            ("client installed", facts["engine"]["client"]),
+            ("engine running", facts["engine"]["running"]),
+        )
+        if not there
+    ]
     return [{"what": name, "before": False, "after": True} for name in missing]
 
 
@@ -230,7 +333,14 @@ def restart(decisions, facts, inputs, removed):
     `removed` are the leaves that `undo` would take back. `running` counts the containers that run, `containers` names
     those that would be stopped and started again.
     """
-    answer = {"needed": "none", "why": [], "running": len(running(facts)), "containers": [], "allowed": True, "reason": ""}
+    answer = {
+        "needed": "none",
+        "why": [],
+        "running": len(running(facts)),
+        "containers": [],
+        "allowed": True,
+        "reason": "",
+    }
     if not facts["engine"]["running"]:
         return answer
     daemon = facts["daemon_json"]
@@ -241,14 +351,18 @@ def restart(decisions, facts, inputs, removed):
     wanted = data if same(options, daemon["options"]) else word(options, data)
     answer["needed"], answer["why"] = running_daemon.step(running_daemon.known(facts), wanted)
     if answer["needed"] == "restart":
-        answer["reason"], containers = withheld(facts, options, bool(inputs.get("docker_restart_stop_containers")))
+        answer["reason"], containers = withheld(
+            facts, options, bool(inputs.get("docker_restart_stop_containers"))
+        )
         answer.update(allowed=not answer["reason"], containers=[one["name"] for one in containers])
     return answer
 
 
 def unsettled(facts):
     """Whether an earlier run has left something for `docker_restart`: a daemon down, a lease, a change not confirmed."""
-    return bool(not facts["engine"]["running"] or facts["state"]["lease"] or facts["state"]["undone"])
+    return bool(
+        not facts["engine"]["running"] or facts["state"]["lease"] or facts["state"]["undone"]
+    )
 
 
 def withheld(facts, options, ordered):
@@ -260,8 +374,10 @@ def withheld(facts, options, ordered):
     why, containers = stopped_by_restart(facts, options)
     started, now = units.flags(facts["arguments"]["running"]), facts["flags"]
     if not same(started, now):
-        return ("the unit's flags were changed since dockerd was started (%s); restart Docker by hand first, to see that it "
-                "starts with them" % ", ".join(changed_keys(started, now))), containers
+        return (
+            "the unit's flags were changed since dockerd was started (%s); restart Docker by hand first, to see that it "
+            "starts with them" % ", ".join(changed_keys(started, now))
+        ), containers
     if containers and not ordered:
         return "%s; docker_restart_stop_containers: true orders it" % why, containers
     return "", containers
@@ -281,5 +397,7 @@ def stopped_by_restart(facts, options):
     removed = [one for one in busy if one["auto_remove"]]
     if removed and not allows(">=" + KEEPS_AUTO_REMOVE, facts["engine"]["version"]):
         return "engine %s ends and removes containers started with --rm when it restarts: %s" % (
-            facts["engine"]["version"], named(removed)), removed
+            facts["engine"]["version"],
+            named(removed),
+        ), removed
     return "", []

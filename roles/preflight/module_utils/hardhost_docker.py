@@ -4,6 +4,7 @@ The docker command is not needed: Debian 13 installs the engine without it.
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import http.client
@@ -33,12 +34,16 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def request(method, path, body=None, content_type="application/json", timeout=TIMEOUT, socket_path=SOCKET):
+def request(
+    method, path, body=None, content_type="application/json", timeout=TIMEOUT, socket_path=SOCKET
+):
     """One request; the decoded JSON answer, or the raw text where it is not JSON. ApiError otherwise."""
     connection = _Connection(socket_path, timeout)
     data = json.dumps(body).encode("utf-8") if isinstance(body, dict) else body
     try:
-        connection.request(method, path, data, {"Content-Type": content_type} if data is not None else {})
+        connection.request(
+            method, path, data, {"Content-Type": content_type} if data is not None else {}
+        )
         answer = connection.getresponse()
         text = answer.read().decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:
@@ -76,7 +81,10 @@ def containers(everything=False, socket_path=SOCKET):
     """The facts of the containers that run, or of all, sorted by name."""
     listed = get("/containers/json?all=%d" % everything, socket_path=socket_path)
     found = [container_facts(entry["Id"], socket_path) for entry in listed]
-    return sorted([one for one in found if one and (everything or one["running"])], key=lambda one: one["name"])
+    return sorted(
+        [one for one in found if one and (everything or one["running"])],
+        key=lambda one: one["name"],
+    )
 
 
 def container_facts(identifier, socket_path=SOCKET):

@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import glob
@@ -17,8 +18,16 @@ from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_options import OptionsError, parse, redact, redact_text
 
-FAMILIES = {"debian": "debian", "ubuntu": "debian", "rhel": "redhat", "centos": "redhat", "fedora": "redhat",
-            "rocky": "redhat", "almalinux": "redhat", "ol": "redhat"}
+FAMILIES = {
+    "debian": "debian",
+    "ubuntu": "debian",
+    "rhel": "redhat",
+    "centos": "redhat",
+    "fedora": "redhat",
+    "rocky": "redhat",
+    "almalinux": "redhat",
+    "ol": "redhat",
+}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -26,8 +35,13 @@ def collect():
     """The facts of this host: those of `collect_local`, and what the daemon says of itself."""
     facts = collect_local()
     unit = facts["unit"]
-    facts.update(os=_os(), snap=_snap(unit), podman=_podman(), user_namespaces=_user_namespaces(),
-                 bridge_netfilter=_bridge_netfilter())
+    facts.update(
+        os=_os(),
+        snap=_snap(unit),
+        podman=_podman(),
+        user_namespaces=_user_namespaces(),
+        bridge_netfilter=_bridge_netfilter(),
+    )
     facts.update(_api(facts["engine"]))
     facts["data_roots"] = _data_roots(facts)
     return facts
@@ -42,9 +56,18 @@ def collect_local(directory=states.DIRECTORY):
     process, configured = _daemon(facts["unit"]), facts.pop("configured")
     engine = _engine(process)
     state, state_error = _state(directory)
-    facts.update(state=state, state_error=state_error, engine=engine, process=process, identities=_identities(),
-                 arguments={"configured": configured, "running": process["arguments"] if process else configured},
-                 info=_info(engine))
+    facts.update(
+        state=state,
+        state_error=state_error,
+        engine=engine,
+        process=process,
+        identities=_identities(),
+        arguments={
+            "configured": configured,
+            "running": process["arguments"] if process else configured,
+        },
+        info=_info(engine),
+    )
     return facts
 
 
@@ -53,17 +76,27 @@ def collect_configured():
     os.environ["PATH"] = PATH  # a login shell's PATH on Debian has no sbin
     unit = units.show("docker.service")
     configured = units.command(unit)
-    return {"unit": {key: unit.get(key, "") for key in units.PROPERTIES}, "configured": configured,
-            "flags": units.flags(configured), "daemon_json": _daemon_json(units.config_file(configured))}
+    return {
+        "unit": {key: unit.get(key, "") for key in units.PROPERTIES},
+        "configured": configured,
+        "flags": units.flags(configured),
+        "daemon_json": _daemon_json(units.config_file(configured)),
+    }
 
 
 def _os():
     text = (files.read("/etc/os-release") or b"").decode("utf-8", "replace")
-    values = {name: value.strip("\"'") for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)}
+    values = {
+        name: value.strip("\"'") for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)
+    }
     names = [values.get("ID", "")] + values.get("ID_LIKE", "").split()
     family = next((FAMILIES[name] for name in names if name in FAMILIES), "")
-    return {"id": values.get("ID", ""), "version": values.get("VERSION_ID", ""), "family": family,
-            "pretty": values.get("PRETTY_NAME", "")}
+    return {
+        "id": values.get("ID", ""),
+        "version": values.get("VERSION_ID", ""),
+        "family": family,
+        "pretty": values.get("PRETTY_NAME", ""),
+    }
 
 
 def _daemon(unit):
@@ -82,8 +115,15 @@ def _daemon(unit):
 def _engine(process):
     """`{installed, running, version, client, api, binary, candidate}`; versions are "" where unknown."""
     binary = shutil.which("dockerd") or ""
-    engine = {"installed": bool(binary), "running": False, "version": "", "client": "", "api": "", "binary": binary,
-              "candidate": ""}
+    engine = {
+        "installed": bool(binary),
+        "running": False,
+        "version": "",
+        "client": "",
+        "api": "",
+        "binary": binary,
+        "candidate": "",
+    }
     if binary:
         engine["version"] = _first_version([binary, "--version"])
     else:
@@ -101,8 +141,14 @@ def _engine(process):
 
 def _output(words):
     try:
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=False,
-                              env={"PATH": PATH, "LC_ALL": "C"})
+        done = subprocess.run(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+            env={"PATH": PATH, "LC_ALL": "C"},
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode("utf-8", "replace")
@@ -121,7 +167,8 @@ def _candidate():
 
 def _snap(unit):
     return unit.get("FragmentPath", "").startswith("/etc/systemd/system/snap.") or (
-        os.path.exists("/snap/bin/docker") and not shutil.which("dockerd"))
+        os.path.exists("/snap/bin/docker") and not shutil.which("dockerd")
+    )
 
 
 def _podman():
@@ -142,13 +189,20 @@ def _bridge_netfilter():
     """Whether bridge traffic can be filtered: on already, or its module can be loaded."""
     if os.path.isdir("/proc/sys/net/bridge"):
         return {"active": True, "loadable": True}
-    return {"active": False, "loadable": bool(_output(["modprobe", "-n", "-v", "br_netfilter"]).startswith("insmod"))}
+    return {
+        "active": False,
+        "loadable": bool(_output(["modprobe", "-n", "-v", "br_netfilter"]).startswith("insmod")),
+    }
 
 
 def _identities():
     """`{subuid, subgid: [[name, start, count]], users: {name: uid}, groups: {name: gid}}`."""
-    return {"subuid": _ranges("/etc/subuid"), "subgid": _ranges("/etc/subgid"),
-            "users": _numbers("/etc/passwd"), "groups": _numbers("/etc/group")}
+    return {
+        "subuid": _ranges("/etc/subuid"),
+        "subgid": _ranges("/etc/subgid"),
+        "users": _numbers("/etc/passwd"),
+        "groups": _numbers("/etc/group"),
+    }
 
 
 def _ranges(path):
@@ -159,12 +213,22 @@ def _ranges(path):
 
 def _numbers(path):
     text = (files.read(path) or b"").decode("utf-8", "replace")
-    return {name: int(number) for name, number in re.findall(r"^([^:\n]+):[^:\n]*:(\d+):", text, re.MULTILINE)}
+    return {
+        name: int(number)
+        for name, number in re.findall(r"^([^:\n]+):[^:\n]*:(\d+):", text, re.MULTILINE)
+    }
 
 
 def _daemon_json(path):
     """`{path, exists, described, data, options, error}`; `error` is the text of why it cannot be used."""
-    found = {"path": path, "exists": os.path.lexists(path), "described": None, "data": None, "options": {}, "error": ""}
+    found = {
+        "path": path,
+        "exists": os.path.lexists(path),
+        "described": None,
+        "data": None,
+        "options": {},
+        "error": "",
+    }
     try:
         found["described"], found["data"] = files.describe(path), files.read(path)
         found["options"] = parse(found["data"])
@@ -177,7 +241,14 @@ def _daemon_json(path):
 
 def _api(engine):
     """What the daemon says of itself; empty values where it does not answer."""
-    facts = {"containers": [], "images": 0, "volumes": 0, "networks": [], "bridge": {}, "api_error": ""}
+    facts = {
+        "containers": [],
+        "images": 0,
+        "volumes": 0,
+        "networks": [],
+        "bridge": {},
+        "api_error": "",
+    }
     if not engine["running"]:
         return facts
     try:
@@ -185,8 +256,12 @@ def _api(engine):
         facts["images"] = len(docker.get("/images/json", timeout=60))
         facts["volumes"] = len(docker.get("/volumes").get("Volumes") or [])
         networks = docker.get("/networks")
-        facts["networks"] = sorted(one["Name"] for one in networks if one["Name"] not in ("bridge", "host", "none"))
-        facts["bridge"] = next((one["Options"] or {} for one in networks if one["Name"] == "bridge"), {})
+        facts["networks"] = sorted(
+            one["Name"] for one in networks if one["Name"] not in ("bridge", "host", "none")
+        )
+        facts["bridge"] = next(
+            (one["Options"] or {} for one in networks if one["Name"] == "bridge"), {}
+        )
     except docker.ApiError as error:
         facts["api_error"] = str(error)
     return facts
@@ -200,9 +275,23 @@ def _info(engine):
         answer = None
     if answer is None:
         return {}
-    names = ("ServerVersion", "SecurityOptions", "LiveRestoreEnabled", "LoggingDriver", "Driver", "DriverStatus",
-             "DockerRootDir", "Debug", "ExperimentalBuild", "CgroupDriver", "CgroupVersion", "DefaultRuntime",
-             "OperatingSystem", "KernelVersion", "Architecture")
+    names = (
+        "ServerVersion",
+        "SecurityOptions",
+        "LiveRestoreEnabled",
+        "LoggingDriver",
+        "Driver",
+        "DriverStatus",
+        "DockerRootDir",
+        "Debug",
+        "ExperimentalBuild",
+        "CgroupDriver",
+        "CgroupVersion",
+        "DefaultRuntime",
+        "OperatingSystem",
+        "KernelVersion",
+        "Architecture",
+    )
     info = {name: answer.get(name) for name in names}
     info["SecurityOptions"] = answer.get("SecurityOptions") or []
     info["Swarm"] = (answer.get("Swarm") or {}).get("LocalNodeState", "inactive")
@@ -226,10 +315,18 @@ def _state(directory):
 def public(facts):
     """The facts without bytes and without anything that may be a secret, for artifacts and reports."""
     shown = {key: value for key, value in facts.items() if key not in ("state", "identities")}
-    shown["daemon_json"] = {"path": facts["daemon_json"]["path"], "exists": facts["daemon_json"]["exists"],
-                            "error": facts["daemon_json"]["error"], "options": redact(facts["daemon_json"]["options"])}
+    shown["daemon_json"] = {
+        "path": facts["daemon_json"]["path"],
+        "exists": facts["daemon_json"]["exists"],
+        "error": facts["daemon_json"]["error"],
+        "options": redact(facts["daemon_json"]["options"]),
+    }
     shown["flags"] = redact(facts["flags"])
-    shown["unit"] = {key: facts["unit"][key] for key in ("ActiveState", "FragmentPath", "DropInPaths")}
-    shown["process"] = {key: value for key, value in (facts["process"] or {}).items() if key != "arguments"}
+    shown["unit"] = {
+        key: facts["unit"][key] for key in ("ActiveState", "FragmentPath", "DropInPaths")
+    }
+    shown["process"] = {
+        key: value for key, value in (facts["process"] or {}).items() if key != "arguments"
+    }
     shown.pop("arguments")
     return json.loads(redact_text(json.dumps(shown)))

@@ -5,23 +5,55 @@ docker/cli `docs/deprecated.md`. A key the engine does not know stops it from st
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 _SINCE = {
-    "log-format": "25.0", "bip6": "28.0", "ip-forward-no-drop": "28.0", "default-network-opts": "24.0",
-    "allow-direct-routing": "28.2", "firewall-backend": "29.0", "bridge-accept-fwmark": "29.0",
-    "default-stop-timeout": "29.7", "min-api-version": "29.0", "http-proxy": "23.0", "https-proxy": "23.0",
-    "no-proxy": "23.0", "proxies": "23.0", "host-gateway-ips": "28.0", "cdi-spec-dirs": "25.0", "nri-opts": "29.2",
+    "log-format": "25.0",
+    "bip6": "28.0",
+    "ip-forward-no-drop": "28.0",
+    "default-network-opts": "24.0",
+    "allow-direct-routing": "28.2",
+    "firewall-backend": "29.0",
+    "bridge-accept-fwmark": "29.0",
+    "default-stop-timeout": "29.7",
+    "min-api-version": "29.0",
+    "http-proxy": "23.0",
+    "https-proxy": "23.0",
+    "no-proxy": "23.0",
+    "proxies": "23.0",
+    "host-gateway-ips": "28.0",
+    "cdi-spec-dirs": "25.0",
+    "nri-opts": "29.2",
 }
 _REMOVED = {
-    "graph": "24.0", "cluster-store": "24.0", "cluster-store-opts": "24.0", "cluster-advertise": "24.0",
-    "oom-score-adjust": "26.0", "api-cors-header": "28.0",
+    "graph": "24.0",
+    "cluster-store": "24.0",
+    "cluster-store-opts": "24.0",
+    "cluster-advertise": "24.0",
+    "oom-score-adjust": "26.0",
+    "api-cors-header": "28.0",
 }
 _RELOADED = (
-    "debug", "labels", "live-restore", "max-concurrent-downloads", "max-concurrent-uploads", "max-download-attempts",
-    "runtimes", "default-runtime", "default-shm-size", "default-ipc-mode", "default-cgroupns-mode",
-    "authorization-plugins", "insecure-registries", "registry-mirrors", "shutdown-timeout", "features",
-    "network-diagnostic-port", "nri-opts", "default-stop-timeout",
+    "debug",
+    "labels",
+    "live-restore",
+    "max-concurrent-downloads",
+    "max-concurrent-uploads",
+    "max-download-attempts",
+    "runtimes",
+    "default-runtime",
+    "default-shm-size",
+    "default-ipc-mode",
+    "default-cgroupns-mode",
+    "authorization-plugins",
+    "insecure-registries",
+    "registry-mirrors",
+    "shutdown-timeout",
+    "features",
+    "network-diagnostic-port",
+    "nri-opts",
+    "default-stop-timeout",
 )
 _TYPES = {
     "bool": """icc no-new-privileges live-restore userland-proxy raw-logs debug experimental selinux-enabled tls
@@ -43,10 +75,22 @@ _TYPES = {
     "map": "default-ulimits default-network-opts log-opts features runtimes proxies nri-opts builder cluster-store-opts",
 }
 KEYS = {
-    name: {"type": kind, "since": _SINCE.get(name), "removed": _REMOVED.get(name), "reload": name in _RELOADED}
+    name: {
+        "type": kind,
+        "since": _SINCE.get(name),
+        "removed": _REMOVED.get(name),
+        "reload": name in _RELOADED,
+    }
     for kind, names in _TYPES.items()
     for name in names.split()
 }
 # Keys that give containers, images, volumes and networks another home: everything in the old one is out of view.
-DATA_ROOT_KEYS = ("userns-remap", "data-root", "exec-root", "containerd", "containerd-namespace",
-                  "containerd-plugins-namespace", "storage-driver")
+DATA_ROOT_KEYS = (
+    "userns-remap",
+    "data-root",
+    "exec-root",
+    "containerd",
+    "containerd-namespace",
+    "containerd-plugins-namespace",
+    "storage-driver",
+)

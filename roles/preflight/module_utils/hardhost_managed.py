@@ -5,6 +5,7 @@ certificates or scripts use this; daemon.json, which has other owners too, has i
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import os
@@ -25,15 +26,26 @@ def content(path):
     if data is None:
         return {"present": False}
     described = files.describe(path)
-    return {"present": True, "sha256": files.digest(data), "uid": described["uid"], "gid": described["gid"],
-            "mode": described["mode"]}
+    return {
+        "present": True,
+        "sha256": files.digest(data),
+        "uid": described["uid"],
+        "gid": described["gid"],
+        "mode": described["mode"],
+    }
 
 
 def aim(one):
     """What is at the path of a wanted file afterwards, as `content` words it."""
     if one["data"] is None:
         return {"present": False}
-    return {"present": True, "sha256": files.digest(one["data"]), "uid": one["uid"], "gid": one["gid"], "mode": one["mode"]}
+    return {
+        "present": True,
+        "sha256": files.digest(one["data"]),
+        "uid": one["uid"],
+        "gid": one["gid"],
+        "mode": one["mode"],
+    }
 
 
 def different(wanted_files):
@@ -46,13 +58,21 @@ def changes(wanted_files):
     found = {}
     for one in different(wanted_files):
         found.setdefault(one["control"], []).append(
-            {"what": one["path"], "before": _worded(content(one["path"])), "after": _worded(aim(one))})
+            {
+                "what": one["path"],
+                "before": _worded(content(one["path"])),
+                "after": _worded(aim(one)),
+            }
+        )
     return found
 
 
 def _worded(found):
-    return "%d:%d %04o, sha256 %s" % (found["uid"], found["gid"], found["mode"], found["sha256"][:12]) \
-        if found["present"] else None
+    return (
+        "%d:%d %04o, sha256 %s" % (found["uid"], found["gid"], found["mode"], found["sha256"][:12])
+        if found["present"]
+        else None
+    )
 
 
 def differences(wanted_files, hidden=()):
@@ -61,9 +81,17 @@ def differences(wanted_files, hidden=()):
     for one in different(wanted_files):
         before, after = files.read(one["path"]), one["data"]
         if one["path"] in hidden:
-            before, after = [b"(hidden)\n" if data is not None else None for data in (before, after)]
-        shown.append({"before": _text(before), "after": _text(after), "before_header": one["path"],
-                      "after_header": one["path"]})
+            before, after = [
+                b"(hidden)\n" if data is not None else None for data in (before, after)
+            ]
+        shown.append(
+            {
+                "before": _text(before),
+                "after": _text(after),
+                "before_header": one["path"],
+                "after_header": one["path"],
+            }
+        )
     return shown
 
 
@@ -101,6 +129,8 @@ def _directories(state, one, run):
         missing.append(folder)
         folder = os.path.dirname(folder)
     for path in reversed(missing):
-        states.record(state, run, one["control"], "directory", path, {"present": False}, {"present": True})
+        states.record(
+            state, run, one["control"], "directory", path, {"present": False}, {"present": True}
+        )
         states.save(state)
         os.mkdir(path, 0o755)

@@ -5,6 +5,7 @@ absent or have any value but these).
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import copy
@@ -14,7 +15,9 @@ import re
 
 ABSENT = {"present": False}
 HIDDEN = "(hidden)"
-_SECRET_KEY = re.compile(r"(?i)token|secret|passw|credential|api.?key|access.?key|proxy|proxies|auth")
+_SECRET_KEY = re.compile(
+    r"(?i)token|secret|passw|credential|api.?key|access.?key|proxy|proxies|auth"
+)
 _NOT_SECRET = ("userland-proxy", "userland-proxy-path", "authorization-plugins", "no-proxy")
 _SECRET_URL = re.compile(r"(?<=://)[^/\s\"]+@")  # up to the last @: a password may hold one
 
@@ -28,9 +31,13 @@ def parse(data):
     if data is None or not data.strip():
         return {}
     try:
-        value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(
+            data.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant
+        )
     except UnicodeDecodeError as error:
-        raise OptionsError("%d: not UTF-8; dockerd reads UTF-8 only" % _line(data, error.start)) from error
+        raise OptionsError(
+            "%d: not UTF-8; dockerd reads UTF-8 only" % _line(data, error.start)
+        ) from error
     except json.JSONDecodeError as error:
         raise OptionsError("%d: not JSON: %s" % (error.lineno, error.msg)) from error
     except (ValueError, RecursionError) as error:
@@ -48,7 +55,9 @@ def _unique(pairs):
     names = [name for name, _value in pairs]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError("the key %r stands twice, and dockerd takes the last; keep one of them" % name)
+            raise ValueError(
+                "the key %r stands twice, and dockerd takes the last; keep one of them" % name
+            )
     return dict(pairs)
 
 
@@ -61,10 +70,14 @@ def word(value, like=None):
     text = (like or b"").decode("utf-8-sig", "replace")
     indent = re.search(r"\n([ \t]+)\S", text)
     body = json.dumps(value, indent=indent.group(1) if indent else "  ", ensure_ascii=False)
-    if re.search("[\ud800-\udfff]", body):  # half a character, which JSON can write and UTF-8 cannot
+    if re.search(
+        "[\ud800-\udfff]", body
+    ):  # half a character, which JSON can write and UTF-8 cannot
         body = json.dumps(value, indent=indent.group(1) if indent else "  ")
     mark = b"\xef\xbb\xbf" if (like or b"").startswith(b"\xef\xbb\xbf") else b""
-    return mark + body.encode("utf-8") + (b"" if text.strip() and not text.endswith("\n") else b"\n")
+    return (
+        mark + body.encode("utf-8") + (b"" if text.strip() and not text.endswith("\n") else b"\n")
+    )
 
 
 def is_wish(value):
@@ -99,7 +112,10 @@ def put(options, leaf, content):
         return result
     if len(leaf) > 1:
         inner = result.get(name)
-        content = {"present": True, "value": put(inner if isinstance(inner, dict) else {}, leaf[1:], content)}
+        content = {
+            "present": True,
+            "value": put(inner if isinstance(inner, dict) else {}, leaf[1:], content),
+        }
     if content["present"] and (content["value"] != {} or len(leaf) == 1):
         result[name] = copy.deepcopy(content["value"])
     else:
@@ -109,14 +125,19 @@ def put(options, leaf, content):
 
 def without_empty(options):
     """The object without the empty objects in it: they mean nothing to dockerd, and `put` removes those it empties."""
-    below = {name: without_empty(value) if isinstance(value, dict) else value for name, value in options.items()}
+    below = {
+        name: without_empty(value) if isinstance(value, dict) else value
+        for name, value in options.items()
+    }
     return {name: value for name, value in below.items() if value != {}}
 
 
 def satisfied(content, wish):
     """Whether a leaf's content already is what a control wants."""
     if is_wish(wish):
-        return not content["present"] or not any(same(content["value"], bad) for bad in wish["never"])
+        return not content["present"] or not any(
+            same(content["value"], bad) for bad in wish["never"]
+        )
     return content["present"] and same(content["value"], wish)
 
 
@@ -140,7 +161,9 @@ def merge(options, controls):
             _passable(options, leaf, control["id"])
             after = dict(ABSENT) if is_wish(wish) else {"present": True, "value": wish}
             options = put(options, leaf, after)
-            edits.append({"control": control["id"], "leaf": list(leaf), "before": before, "after": after})
+            edits.append(
+                {"control": control["id"], "leaf": list(leaf), "before": before, "after": after}
+            )
     return options, edits
 
 
@@ -148,14 +171,18 @@ def _passable(options, leaf, control):
     for depth in range(1, len(leaf)):
         above = look(options, leaf[:depth])
         if above["present"] and not isinstance(above["value"], dict):
-            raise OptionsError("1: %s holds %s where %s needs an object" % (
-                ".".join(leaf[:depth]), json.dumps(redact(above["value"], leaf[0])), control))
+            raise OptionsError(
+                "1: %s holds %s where %s needs an object"
+                % (".".join(leaf[:depth]), json.dumps(redact(above["value"], leaf[0])), control)
+            )
 
 
 def redact(value, key=""):
     """The value with everything that may be a secret hidden: by its key, or as user information in a URL."""
     if isinstance(value, dict):
-        return {name: redact(inner, name if not _hides(key) else key) for name, inner in value.items()}
+        return {
+            name: redact(inner, name if not _hides(key) else key) for name, inner in value.items()
+        }
     if isinstance(value, list):
         return [redact(inner, key) for inner in value]
     if _hides(key) and value not in ("", None):
@@ -174,6 +201,7 @@ def redact_text(text):
 
 def difference(before, after, path):
     """`{before, after, before_header, after_header}` for Ansible's --diff, secrets hidden."""
+
     def shown(data):
         if data is None:
             return ""
@@ -181,13 +209,22 @@ def difference(before, after, path):
             return word(redact(parse(data)), data).decode("utf-8")
         except OptionsError:
             return "(cannot be read as JSON)\n"
-    return {"before": shown(before), "after": shown(after), "before_header": path, "after_header": path}
+
+    return {
+        "before": shown(before),
+        "after": shown(after),
+        "before_header": path,
+        "after_header": path,
+    }
 
 
 def changed_keys(before, after):
     """The top-level keys in which two objects differ, sorted."""
-    return sorted(key for key in set(before) | set(after)
-                  if key not in before or key not in after or not same(before[key], after[key]))
+    return sorted(
+        key
+        for key in set(before) | set(after)
+        if key not in before or key not in after or not same(before[key], after[key])
+    )
 
 
 def nearest(name, known):

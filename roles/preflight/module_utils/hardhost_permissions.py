@@ -4,6 +4,7 @@ A mode is the most that is allowed: bits outside it are removed, none is added.
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import glob
@@ -60,12 +61,17 @@ def _resolved(rule):
     """A rule as `{uid, gid, mode}`."""
     mode = rule.get("mode") if isinstance(rule, dict) else None
     if not isinstance(mode, str) or not re.fullmatch(r"[0-7]{3,4}", mode):
-        raise PermissionsError("%r has no mode such as \"0640\", quoted" % (rule,))
+        raise PermissionsError('%r has no mode such as "0640", quoted' % (rule,))
     try:
-        return {"uid": pwd.getpwnam(rule["owner"]).pw_uid, "gid": grp.getgrnam(rule["group"]).gr_gid,
-                "mode": int(mode, 8)}
+        return {
+            "uid": pwd.getpwnam(rule["owner"]).pw_uid,
+            "gid": grp.getgrnam(rule["group"]).gr_gid,
+            "mode": int(mode, 8),
+        }
     except KeyError as error:
-        raise PermissionsError("this host lacks the user or group, or the rule does not name it: %s" % error) from error
+        raise PermissionsError(
+            "this host lacks the user or group, or the rule does not name it: %s" % error
+        ) from error
 
 
 def wanted(path, rule, before=None):
@@ -98,7 +104,9 @@ def change(path, after, before=None):
         if before and _content(os.fstat(descriptor)) != before:
             raise PermissionsError("somebody else changed it meanwhile; run again")
         os.fchown(descriptor, after["uid"], after["gid"])
-        os.fchmod(descriptor, after["mode"])  # last: a change of owner clears the setuid and setgid bits
+        os.fchmod(
+            descriptor, after["mode"]
+        )  # last: a change of owner clears the setuid and setgid bits
     finally:
         os.close(descriptor)
 
@@ -119,7 +127,11 @@ def _open(path):
 
 def worded(content):
     """An owner and a mode as people write them: `root:docker 0660`."""
-    return "%s:%s %04o" % (_name(pwd.getpwuid, content["uid"]), _name(grp.getgrgid, content["gid"]), content["mode"])
+    return "%s:%s %04o" % (
+        _name(pwd.getpwuid, content["uid"]),
+        _name(grp.getgrgid, content["gid"]),
+        content["mode"],
+    )
 
 
 def _name(look_up, number):

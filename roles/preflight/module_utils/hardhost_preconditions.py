@@ -5,6 +5,7 @@ or `{decision, reason, remedy}`.
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import json
@@ -37,15 +38,19 @@ def running(facts):
 
 def remapped(facts):
     """Whether the running daemon uses a user namespace."""
-    return any(option.startswith("name=userns") for option in facts["info"].get("SecurityOptions", []))
+    return any(
+        option.startswith("name=userns") for option in facts["info"].get("SecurityOptions", [])
+    )
 
 
 def bridge_netfilter(facts, _inputs, _control):
     """Traffic between containers of one bridge can be filtered only with br_netfilter."""
     if facts["bridge_netfilter"]["loadable"]:
         return None
-    return hold("br_netfilter is not active and cannot be loaded: dockerd would not start",
-                "load br_netfilter at boot (/etc/modules-load.d), and remove it from modprobe's blacklists")
+    return hold(
+        "br_netfilter is not active and cannot be loaded: dockerd would not start",
+        "load br_netfilter at boot (/etc/modules-load.d), and remove it from modprobe's blacklists",
+    )
 
 
 def not_swarm(facts, _inputs, _control):
@@ -57,11 +62,15 @@ def not_swarm(facts, _inputs, _control):
 
 def local_log_driver(facts, _inputs, _control):
     """Size limits exist for the drivers that write files on the host; with others they stop dockerd from starting."""
-    configured = facts["flags"].get("log-driver") or facts["daemon_json"]["options"].get("log-driver")
+    configured = facts["flags"].get("log-driver") or facts["daemon_json"]["options"].get(
+        "log-driver"
+    )
     driver = configured or facts["info"].get("LoggingDriver") or "json-file"
     if driver in LOCAL_LOG_DRIVERS:
         return None
-    return not_applicable("the log driver is %s, which keeps no files of its own on this host" % driver)
+    return not_applicable(
+        "the log driver is %s, which keeps no files of its own on this host" % driver
+    )
 
 
 def seccomp_profile_readable(_facts, inputs, _control):
@@ -70,25 +79,33 @@ def seccomp_profile_readable(_facts, inputs, _control):
     if path in (None, "", "builtin"):
         return None
     if path == "unconfined":
-        return hold("docker_daemon_seccomp_profile is unconfined, which this control is there to prevent",
-                    "leave the input empty, or give the path of a profile")
+        return hold(
+            "docker_daemon_seccomp_profile is unconfined, which this control is there to prevent",
+            "leave the input empty, or give the path of a profile",
+        )
     try:
         json.loads((files.read(path) or b"").decode("utf-8"))
     except (OSError, ValueError):
-        return hold("the seccomp profile %s is not there or is no JSON: dockerd would not start" % path,
-                    "put the file on the host first, or leave docker_daemon_seccomp_profile empty")
+        return hold(
+            "the seccomp profile %s is not there or is no JSON: dockerd would not start" % path,
+            "put the file on the host first, or leave docker_daemon_seccomp_profile empty",
+        )
     return None
 
 
 def nofile_within_daemon_limit(facts, _inputs, control):
     """Above the daemon's own limit the API answers and no container starts."""
     limit = (facts["process"] or {}).get("nofile")
-    wanted = look(control["settings"]["docker_daemon_options"], ("default-ulimits", "nofile", "Hard")).get("value")
+    wanted = look(
+        control["settings"]["docker_daemon_options"], ("default-ulimits", "nofile", "Hard")
+    ).get("value")
     if limit is None or wanted is None or 0 <= wanted <= limit:
         return None
-    return hold("the daemon's own limit of open files is %d, below the wanted %d: no container would start"
-                % (limit, wanted),
-                "raise LimitNOFILE of docker.service, or lower docker_daemon_nofile_hard")
+    return hold(
+        "the daemon's own limit of open files is %d, below the wanted %d: no container would start"
+        % (limit, wanted),
+        "raise LimitNOFILE of docker.service, or lower docker_daemon_nofile_hard",
+    )
 
 
 def userns_switch(facts, inputs, _control):
@@ -96,17 +113,27 @@ def userns_switch(facts, inputs, _control):
     if remapped(facts):
         return None
     if not facts["user_namespaces"]["supported"] or facts["user_namespaces"]["maximum"] < 1:
-        return hold("user namespaces are off (user.max_user_namespaces is %d)" % facts["user_namespaces"]["maximum"],
-                    "set the sysctl user.max_user_namespaces above 0")
+        return hold(
+            "user namespaces are off (user.max_user_namespaces is %d)"
+            % facts["user_namespaces"]["maximum"],
+            "set the sysctl user.max_user_namespaces above 0",
+        )
     features = facts["daemon_json"]["options"].get("features")
-    chosen = dict(facts["flags"].get("features") or {}, **(features if isinstance(features, dict) else {}))
+    chosen = dict(
+        facts["flags"].get("features") or {}, **(features if isinstance(features, dict) else {})
+    )
     if str(chosen.get("containerd-snapshotter")).lower() == "true":
-        return hold("the containerd snapshotter is switched on, which does not work with userns-remap",
-                    "remove features.containerd-snapshotter, or except this control")
+        return hold(
+            "the containerd snapshotter is switched on, which does not work with userns-remap",
+            "remove features.containerd-snapshotter, or except this control",
+        )
     refused = [one for one in facts["containers"] if _needs_host_namespace(one)]
     if refused:
-        return hold("these containers are privileged or use the host's network or processes: %s" % named(refused),
-                    "re-create them with --userns=host, or remove them")
+        return hold(
+            "these containers are privileged or use the host's network or processes: %s"
+            % named(refused),
+            "re-create them with --userns=host, or remove them",
+        )
     return data_root_change(facts, inputs)
 
 
@@ -119,19 +146,29 @@ def data_root_change(facts, inputs):
     """Whether the daemon may move to another data root: containers orphaned, or anything out of view, holds it back."""
     busy = running(facts)
     if busy and not inputs.get("docker_restart_stop_containers"):
-        return hold("containers are running, which would go on without a daemon: %s" % named(busy),
-                    "stop them, or set docker_restart_stop_containers: true")
+        return hold(
+            "containers are running, which would go on without a daemon: %s" % named(busy),
+            "stop them, or set docker_restart_stop_containers: true",
+        )
     hidden = _hidden(facts)
     if hidden and not inputs.get("docker_daemon_accept_data_root_change"):
-        return hold("the daemon would move to another data root and lose from view: %s" % hidden,
-                    "save what you need and set docker_daemon_accept_data_root_change: true; nothing is deleted")
+        return hold(
+            "the daemon would move to another data root and lose from view: %s" % hidden,
+            "save what you need and set docker_daemon_accept_data_root_change: true; nothing is deleted",
+        )
     return None
 
 
 def _hidden(facts):
-    counts = [(len(facts["containers"]), "container"), (facts["images"], "image"), (facts["volumes"], "volume"),
-              (len(facts["networks"]), "network")]
-    parts = ["%d %s%s" % (number, word, "" if number == 1 else "s") for number, word in counts if number]
+    counts = [
+        (len(facts["containers"]), "container"),
+        (facts["images"], "image"),
+        (facts["volumes"], "volume"),
+        (len(facts["networks"]), "network"),
+    ]
+    parts = [
+        "%d %s%s" % (number, word, "" if number == 1 else "s") for number, word in counts if number
+    ]
     if facts["info"].get("Swarm", "inactive") != "inactive":
         parts.append("swarm state")
     return ", ".join(parts)

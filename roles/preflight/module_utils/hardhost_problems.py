@@ -5,6 +5,7 @@ Each check was seen on a running engine or read in moby; docs/adr/0004 says whic
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import json
@@ -18,8 +19,37 @@ LOCAL_LOG_DRIVERS = ("json-file", "local")
 LOCAL_LOG_OPTIONS = ("max-size", "max-file", "compress")
 LOG_LEVELS = ("panic", "fatal", "error", "warn", "info", "debug", "trace", "")
 # docker/go-units ulimit.go
-ULIMITS = ("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-           "rttime", "sigpending", "stack")
+ULIMITS = (
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+)
+# moby daemon/graphdriver, and the containerd snapshotters; aufs, overlay and devicemapper are gone since 24.0 and 25.0
+STORAGE_DRIVERS = (
+    "overlay2",
+    "fuse-overlayfs",
+    "btrfs",
+    "zfs",
+    "vfs",
+    "overlayfs",
+    "native",
+    "stargz",
+    "aufs",
+    "overlay",
+    "devicemapper",
+)
 _PYTHON = {"bool": bool, "int": int, "string": str, "list": list, "map": dict}
 
 
@@ -33,8 +63,13 @@ def allows(gate, engine):
     for comparison in [part.strip() for part in (gate or "").split(",") if part.strip()]:
         operator, wanted = re.fullmatch(r"(>=|<=|==|<|>)\s*([\d.]+)", comparison).groups()
         one, other = _padded(version(engine), version(wanted))
-        if not {">=": one >= other, "<=": one <= other, "==": one == other, "<": one < other,
-                ">": one > other}[operator]:
+        if not {
+            ">=": one >= other,
+            "<=": one <= other,
+            "==": one == other,
+            "<": one < other,
+            ">": one > other,
+        }[operator]:
             return False
     return True
 
@@ -54,31 +89,66 @@ def problems(options, flags, engine, nofile=None, swarm=False):
     found = []
     for key in options:
         found += _key(key, options[key], flags, engine)
-    for check in (_log, _network, _user_namespace, _runtime, _seccomp):
+    for check in (_log, _network, _user_namespace, _runtime, _seccomp, _storage, _cgroup_driver):
         found += check(effective)
     found += _ulimits(effective.get("default-ulimits") or {}, nofile)
     if swarm and effective.get("live-restore") is True:
-        found.append(("live-restore", "live-restore does not work on a swarm node: dockerd would not start"))
+        found.append(
+            ("live-restore", "live-restore does not work on a swarm node: dockerd would not start")
+        )
     return found
 
 
 def _key(key, value, flags, engine):
     if key not in KEYS:
         if isinstance(value, dict):
-            return [(key, "%s is no option of dockerd: it would be ignored with all that is in it" % key)]
+            return [
+                (
+                    key,
+                    "%s is no option of dockerd: it would be ignored with all that is in it" % key,
+                )
+            ]
         near = nearest(key, KEYS)
-        return [(key, "%s is no option of dockerd%s: dockerd would not start"
-                 % (key, " (did you mean %s?)" % near if near else ""))]
+        return [
+            (
+                key,
+                "%s is no option of dockerd%s: dockerd would not start"
+                % (key, " (did you mean %s?)" % near if near else ""),
+            )
+        ]
     facts = KEYS[key]
     found = []
     if key in flags and key != "runtimes":
-        found.append((key, "%s is also given as a flag of the unit: dockerd does not start with both" % key))
+        found.append(
+            (key, "%s is also given as a flag of the unit: dockerd does not start with both" % key)
+        )
     if facts["since"] and engine and not allows(">=" + facts["since"], engine):
-        found.append((key, "%s needs engine %s, this is %s: dockerd would not start" % (key, facts["since"], engine)))
+        found.append(
+            (
+                key,
+                "%s needs engine %s, this is %s: dockerd would not start"
+                % (key, facts["since"], engine),
+            )
+        )
     if facts["removed"] and engine and allows(">=" + facts["removed"], engine):
-        found.append((key, "%s was removed in engine %s: dockerd would not start" % (key, facts["removed"])))
+        found.append(
+            (key, "%s was removed in engine %s: dockerd would not start" % (key, facts["removed"]))
+        )
+    if key == "min-api-version" and not re.fullmatch(r"1\.\d+", str(value)):
+        found.append(
+            (
+                key,
+                "min-api-version %r is no API version such as 1.44: dockerd would not start"
+                % (value,),
+            )
+        )
     if not _typed(value, facts["type"]):
-        found.append((key, "%s is a %s where dockerd reads a %s" % (key, type(value).__name__, facts["type"])))
+        found.append(
+            (
+                key,
+                "%s is a %s where dockerd reads a %s" % (key, type(value).__name__, facts["type"]),
+            )
+        )
     return found
 
 
@@ -91,14 +161,25 @@ def _typed(value, kind):
 def _log(options):
     found = []
     if options.get("log-level", "info") not in LOG_LEVELS:
-        found.append(("log-level", "log-level %r is unknown; dockerd accepts %s"
-                      % (options["log-level"], ", ".join(filter(None, LOG_LEVELS)))))
+        found.append(
+            (
+                "log-level",
+                "log-level %r is unknown; dockerd accepts %s"
+                % (options["log-level"], ", ".join(filter(None, LOG_LEVELS))),
+            )
+        )
     driver, values = options.get("log-driver", "json-file"), options.get("log-opts") or {}
     if not isinstance(values, dict):
         return found
     for name in LOCAL_LOG_OPTIONS:
         if name in values and driver not in LOCAL_LOG_DRIVERS + ("gcplogs", "awslogs", "none"):
-            found.append(("log-opts", "log-opts %s does not go with log-driver %s: dockerd would not start" % (name, driver)))
+            found.append(
+                (
+                    "log-opts",
+                    "log-opts %s does not go with log-driver %s: dockerd would not start"
+                    % (name, driver),
+                )
+            )
     for name, value in values.items():
         if not isinstance(value, str):
             found.append(("log-opts", "log-opts %s must be a string; quote it" % name))
@@ -107,7 +188,9 @@ def _log(options):
 
 def _network(options):
     if options.get("icc") is False and options.get("iptables") is False:
-        return [("icc", "icc: false needs iptables, which is turned off here: dockerd would not start")]
+        return [
+            ("icc", "icc: false needs iptables, which is turned off here: dockerd would not start")
+        ]
     return []
 
 
@@ -115,17 +198,30 @@ def _user_namespace(options):
     features = options.get("features")
     on = options.get("userns-remap") not in (None, "", "root")
     if on and isinstance(features, dict) and features.get("containerd-snapshotter") is True:
-        return [("userns-remap", "userns-remap does not work with the containerd snapshotter, which is switched on")]
+        return [
+            (
+                "userns-remap",
+                "userns-remap does not work with the containerd snapshotter, which is switched on",
+            )
+        ]
     return []
 
 
 def _runtime(options):
     wanted, runtimes = options.get("default-runtime", "runc"), options.get("runtimes")
-    known = list(runtimes if isinstance(runtimes, dict) else []) + ["runc", "io.containerd.runc.v2",
-                                                                    "io.containerd.runtime.v1.linux"]
+    known = list(runtimes if isinstance(runtimes, dict) else []) + [
+        "runc",
+        "io.containerd.runc.v2",
+        "io.containerd.runtime.v1.linux",
+    ]
     if wanted in known or "/" in str(wanted):
         return []
-    return [("default-runtime", "default-runtime %s is not among runtimes: dockerd would not start" % wanted)]
+    return [
+        (
+            "default-runtime",
+            "default-runtime %s is not among runtimes: dockerd would not start" % wanted,
+        )
+    ]
 
 
 def _seccomp(options):
@@ -135,8 +231,47 @@ def _seccomp(options):
     try:
         json.loads((files.read(path) or b"").decode("utf-8"))
     except (OSError, ValueError):
-        return [("seccomp-profile", "seccomp-profile %s is no readable JSON file: dockerd would not start" % path)]
+        return [
+            (
+                "seccomp-profile",
+                "seccomp-profile %s is no readable JSON file: dockerd would not start" % path,
+            )
+        ]
     return []
+
+
+def _storage(options):
+    driver = options.get("storage-driver")
+    if not isinstance(driver, str) or driver in ("",) + STORAGE_DRIVERS:
+        return []
+    return [
+        (
+            "storage-driver",
+            "storage-driver %s is none of %s: dockerd would not start"
+            % (driver, ", ".join(STORAGE_DRIVERS)),
+        )
+    ]
+
+
+def _cgroup_driver(options):
+    given = options.get("exec-opts")
+    wrong = (
+        [
+            one
+            for one in given
+            if str(one).startswith("native.cgroupdriver=")
+            and str(one).partition("=")[2] not in ("systemd", "cgroupfs")
+        ]
+        if isinstance(given, list)
+        else []
+    )
+    return [
+        (
+            "exec-opts",
+            "exec-opts %s: the driver is systemd or cgroupfs; dockerd would not start" % one,
+        )
+        for one in wrong
+    ]
 
 
 def _ulimits(limits, nofile):
@@ -159,11 +294,22 @@ def _ulimit(name, limit, nofile):
     if hard != -1 and (soft == -1 or soft > hard):
         return "Soft %d is above Hard %d" % (soft, hard)
     if name == "nofile" and nofile is not None and (hard == -1 or hard > nofile):
-        return "Hard %d is above the daemon's own limit %d: no container would start" % (hard, nofile)
+        return "Hard %d is above the daemon's own limit %d: no container would start" % (
+            hard,
+            nofile,
+        )
     return ""
 
 
-def new_problems(candidate, current, **context):
-    """The problems that a candidate has and an object that is known to work has not."""
-    known = problems(current, **context)
-    return [problem for problem in problems(candidate, **context) if not any(same(problem, one) for one in known)]
+def new_problems(candidate, current, flags_before=None, **context):
+    """The problems that a candidate has and an object that is known to work has not.
+
+    `flags_before` are the flags with which that one works, where the unit has others by now.
+    """
+    before = dict(context, flags=context["flags"] if flags_before is None else flags_before)
+    known = problems(current, **before)
+    return [
+        problem
+        for problem in problems(candidate, **context)
+        if not any(same(problem, one) for one in known)
+    ]

@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import time
@@ -24,7 +25,11 @@ def in_force(data, described, process, boot, state, directory=states.DIRECTORY):
     By the record of its start where this is the process that was recorded, else by a file that is older than the process.
     """
     recorded = state["daemon"]
-    if recorded and (recorded["boot"], recorded["pid"], recorded["started"]) == (boot, process["pid"], process["started"]):
+    if recorded and (recorded["boot"], recorded["pid"], recorded["started"]) == (
+        boot,
+        process["pid"],
+        process["started"],
+    ):
         if data is not None and files.digest(data) == recorded["file"]:
             return data
         return states.kept(recorded["file"], directory)
@@ -39,7 +44,14 @@ def known(facts, directory=states.DIRECTORY):
     if not facts["process"]:
         return None
     daemon = facts["daemon_json"]
-    return in_force(daemon["data"], daemon["described"], facts["process"], units.boot(), facts["state"], directory)
+    return in_force(
+        daemon["data"],
+        daemon["described"],
+        facts["process"],
+        units.boot(),
+        facts["state"],
+        directory,
+    )
 
 
 def accepted(facts):
@@ -52,8 +64,12 @@ def accepted(facts):
 
 def note(state, process, data):
     """Record with which daemon.json (bytes, b"" for none) this process runs, and keep the bytes. The caller saves."""
-    state["daemon"] = {"boot": units.boot(), "pid": process["pid"], "started": process["started"],
-                       "file": states.keep(data)}
+    state["daemon"] = {
+        "boot": units.boot(),
+        "pid": process["pid"],
+        "started": process["started"],
+        "file": states.keep(data),
+    }
 
 
 def step(running, wanted):
@@ -70,5 +86,7 @@ def step(running, wanted):
     keys = changed_keys(before, after)
     if not keys:
         return "none", []
-    reloadable = all(KEYS.get(key, {}).get("reload") and (key in after or key in RELOAD_DEFAULTS) for key in keys)
+    reloadable = all(
+        KEYS.get(key, {}).get("reload") and (key in after or key in RELOAD_DEFAULTS) for key in keys
+    )
     return ("reload" if reloadable else "restart"), keys

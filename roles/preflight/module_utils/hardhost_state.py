@@ -5,6 +5,7 @@ docs/architecture.md. Everything here runs on the host as root.
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -26,7 +27,14 @@ class StateError(Exception):
 
 def empty():
     """The state of a host that has never been touched."""
-    return {"version": VERSION, "lease": None, "changes": [], "undone": [], "files": {}, "daemon": None}
+    return {
+        "version": VERSION,
+        "lease": None,
+        "changes": [],
+        "undone": [],
+        "files": {},
+        "daemon": None,
+    }
 
 
 def load(directory=DIRECTORY):
@@ -42,11 +50,15 @@ def load(directory=DIRECTORY):
         if missing:
             raise ValueError("it lacks %s" % ", ".join(missing))
     except (ValueError, KeyError, TypeError) as error:
-        raise StateError("%s cannot be read (%s); restore it from a backup, or move it away: "
-                         "nothing done before can be undone then" % (path, error)) from error
+        raise StateError(
+            "%s cannot be read (%s); restore it from a backup, or move it away: "
+            "nothing done before can be undone then" % (path, error)
+        ) from error
     if version != VERSION:
-        raise StateError("%s has version %s, this project knows version %d; use the hardhost release that wrote it"
-                         % (path, version, VERSION))
+        raise StateError(
+            "%s has version %s, this project knows version %d; use the hardhost release that wrote it"
+            % (path, version, VERSION)
+        )
     return state
 
 
@@ -74,8 +86,10 @@ def _lock(handle):
             return
         except BlockingIOError as error:
             if time.monotonic() > deadline:
-                raise StateError("another hardhost process has been working on this host for a minute; "
-                                 "see `ps` for it and run again when it has ended") from error
+                raise StateError(
+                    "another hardhost process has been working on this host for a minute; "
+                    "see `ps` for it and run again when it has ended"
+                ) from error
             time.sleep(0.2)
 
 
@@ -84,8 +98,10 @@ def claim(state, run, holder, seconds=LEASE_SECONDS, now=None):
     now = int(time.time() if now is None else now)
     lease = state["lease"]
     if lease and lease["run"] != run and lease["expires"] > now:
-        raise StateError("run %s of %s has been working on this host since %s; its lease ends at %s"
-                         % (lease["run"], lease["holder"], _clock(lease["since"]), _clock(lease["expires"])))
+        raise StateError(
+            "run %s of %s has been working on this host since %s; its lease ends at %s"
+            % (lease["run"], lease["holder"], _clock(lease["since"]), _clock(lease["expires"]))
+        )
     since = lease["since"] if lease and lease["run"] == run else now
     state["lease"] = {"run": run, "holder": holder, "since": since, "expires": now + seconds}
 
@@ -98,6 +114,26 @@ def release(state, run):
     """Give the lease back if it is this run's."""
     if state["lease"] and state["lease"]["run"] == run:
         state["lease"] = None
+
+
+@contextlib.contextmanager
+def work(run, holder, seconds=LEASE_SECONDS, directory=DIRECTORY):
+    """The state, locked and leased to a run, for one piece of work; saved when it ends.
+
+    When the work fails, the lease is given back, so that nobody has to wait for it to end. StateError when somebody else
+    holds it.
+    """
+    with locked(directory):
+        state = load(directory)
+        claim(state, run, holder, seconds)
+        save(state, directory)
+        try:
+            yield state
+        except BaseException:
+            release(state, run)
+            raise
+        finally:
+            save(state, directory)
 
 
 def keep(data, directory=DIRECTORY):
@@ -122,8 +158,16 @@ def kept(name, directory=DIRECTORY):
 def record(state, run, control, kind, target, before, after, **more):
     """Append one change; the caller saves before it makes the change."""
     number = 1 + max([change["number"] for change in state["changes"]], default=0)
-    change = {"number": number, "run": run, "time": int(time.time()), "control": control, "kind": kind,
-              "target": target, "before": before, "after": after}
+    change = {
+        "number": number,
+        "run": run,
+        "time": int(time.time()),
+        "control": control,
+        "kind": kind,
+        "target": target,
+        "before": before,
+        "after": after,
+    }
     change.update(more)
     state["changes"].append(change)
     return change
@@ -131,4 +175,8 @@ def record(state, run, control, kind, target, before, after, **more):
 
 def owned(state, kind, target):
     """The changes of one kind that we made to one target, oldest first."""
-    return [change for change in state["changes"] if change["kind"] == kind and change["target"] == target]
+    return [
+        change
+        for change in state["changes"]
+        if change["kind"] == kind and change["target"] == target
+    ]

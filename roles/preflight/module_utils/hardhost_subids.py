@@ -5,6 +5,7 @@ dockerd 28 and 29 look at root's ranges only when they choose one, and so hand o
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 COUNT = 65536  # ids in a range; what dockerd asks for (moby daemon/internal/usergroup)
@@ -19,8 +20,14 @@ def user_of(option):
 
 def free_start(identities):
     """The start of a range that is free in subuid, in subgid and among real user and group ids."""
-    taken = [(start, start + count) for _name, start, count in identities["subuid"] + identities["subgid"]]
-    taken += [(number, number + 1) for number in list(identities["users"].values()) + list(identities["groups"].values())]
+    taken = [
+        (start, start + count)
+        for _name, start, count in identities["subuid"] + identities["subgid"]
+    ]
+    taken += [
+        (number, number + 1)
+        for number in list(identities["users"].values()) + list(identities["groups"].values())
+    ]
     start = FIRST
     for begin, end in sorted(taken):
         if begin < start + COUNT and end > start:
@@ -33,9 +40,12 @@ def needed(option, identities):
     user = user_of(option)
     start = free_start(identities)
     line = "%s:%d:%d" % (user, start, COUNT)
-    return {"user": user, "create_user": user not in identities["users"],
-            "subuid": None if _enough(identities["subuid"], user) else line,
-            "subgid": None if _enough(identities["subgid"], user) else line}
+    return {
+        "user": user,
+        "create_user": user not in identities["users"],
+        "subuid": None if _enough(identities["subuid"], user) else line,
+        "subgid": None if _enough(identities["subgid"], user) else line,
+    }
 
 
 def _enough(ranges, user):

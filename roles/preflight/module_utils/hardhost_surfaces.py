@@ -5,12 +5,15 @@ A role ships `module_utils/hardhost_surface_<role>.py` with
 * `read(facts, inputs)`: what its controls need to know of the host; kept as `facts["surfaces"][<role>]`;
 * `changes(control, facts, inputs)`: `[{what, before, after}]` for a control `{id, settings}` of the role, [] where nothing
   is left to do;
+* `observe(facts, inputs, settings)`: what the checks want to know, for `{control id: settings}`; only verify asks, and it
+  may take longer;
 * `PRECONDITIONS`: like the registry of `hardhost_preconditions`, for names that only this role's controls use.
 
 Only the roles of a rendered project are there, so each import is optional; it is named here for Ansible to find it.
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 
@@ -35,6 +38,16 @@ def changes(control, facts, inputs):
     """What applying a control of such a role would change; [] for controls of other roles."""
     surface = present().get(control["id"].split("/")[0])
     return surface.changes(control, facts, inputs) if surface else []
+
+
+def observe(facts, inputs, settings):
+    """`{role: what its checks want to know}`, for the roles of these controls `{id: settings}`."""
+    roles = {identifier.split("/")[0] for identifier in settings}
+    return {
+        role: surface.observe(facts, inputs, settings)
+        for role, surface in present().items()
+        if role in roles and hasattr(surface, "observe")
+    }
 
 
 def preconditions():

@@ -2,20 +2,32 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
-from ansible.module_utils.hardhost_options import (OptionsError, leaves, look, parse, put, redact, same, without_empty,
-                                                   word)
+from ansible.module_utils.hardhost_options import (
+    OptionsError,
+    leaves,
+    look,
+    parse,
+    put,
+    redact,
+    same,
+    without_empty,
+    word,
+)
 from ansible.module_utils.hardhost_preconditions import data_root_change, remapped
 
 KEPT = ("apply", "pending")  # decisions under which what a control has set stays
 ONE_WAY = ("package",)  # kinds that nothing takes back
+RANGES = ("/etc/subuid", "/etc/subgid")
 
 
-def chosen(changes, scope, decisions, controls=(), run=""):
+def chosen(changes, scope, decisions, controls=(), run="", flags=()):
     """The changes to take back, oldest first.
 
     `scope`: "removed" (what a converge no longer applies), "all", "run" (the last run, or `run`), "controls" (those named).
+    `flags` are the keys that the unit gives as flags: what we set for one in daemon.json would stop dockerd by now.
     """
     if scope == "all":
         return list(changes)
@@ -24,16 +36,26 @@ def chosen(changes, scope, decisions, controls=(), run=""):
     if scope == "run":
         last = run or max([change["run"] for change in changes], default="")
         return [change for change in changes if change["run"] == last]
-    return [change for change in changes if change["kind"] not in ONE_WAY and not _kept(change, decisions)]
+    return [
+        change
+        for change in changes
+        if change["kind"] not in ONE_WAY and not _kept(change, decisions, flags)
+    ]
 
 
-def _kept(change, decisions):
+def _kept(change, decisions, flags):
     decision = decisions.get(change["control"])
     if not decision or decision["decision"] not in KEPT:
         return False
-    if change["kind"] != "daemon_json_leaf" or decision["decision"] == "pending":
+    if change["kind"] != "daemon_json_leaf":
         return True
-    wished = [list(leaf) for leaf, _wish in leaves(decision["settings"].get("docker_daemon_options", {}))]
+    if change["leaf"][0] in flags:
+        return False
+    if decision["decision"] == "pending":
+        return True
+    wished = [
+        list(leaf) for leaf, _wish in leaves(decision["settings"].get("docker_daemon_options", {}))
+    ]
     return change["leaf"] in wished
 
 
@@ -47,9 +69,18 @@ def targets(changes):
         key = (change["kind"], change["target"], tuple(change.get("leaf", ())))
         if change["kind"] == "line":
             key += (change["after"]["value"],)
-        one = joined.setdefault(key, {"key": key, "kind": change["kind"], "target": change["target"],
-                                      "leaf": tuple(change.get("leaf", ())), "controls": [], "numbers": [],
-                                      "original": change["before"]})
+        one = joined.setdefault(
+            key,
+            {
+                "key": key,
+                "kind": change["kind"],
+                "target": change["target"],
+                "leaf": tuple(change.get("leaf", ())),
+                "controls": [],
+                "numbers": [],
+                "original": change["before"],
+            },
+        )
         one["ours"] = change["after"]
         one["numbers"].append(change["number"])
         if change["control"] not in one["controls"]:
@@ -67,9 +98,17 @@ def options_back(options, chosen_targets):
         present = look(options, one["leaf"])
         if not same(present, one["original"]):
             if not same(present, one["ours"]):
-                conflicts.append("%s: %s is now %s; it was %s, and we had set %s" % (
-                    one["target"], ".".join(one["leaf"]),
-                    *[_shown(content, one["leaf"]) for content in (present, one["original"], one["ours"])]))
+                conflicts.append(
+                    "%s: %s is now %s; it was %s, and we had set %s"
+                    % (
+                        one["target"],
+                        ".".join(one["leaf"]),
+                        *[
+                            _shown(content, one["leaf"])
+                            for content in (present, one["original"], one["ours"])
+                        ],
+                    )
+                )
                 continue
             options = put(options, one["leaf"], one["original"])
         done.append(one)
@@ -86,21 +125,29 @@ def stays(all_targets, facts, inputs):
     Packages; a switch of userns-remap that would move the data root, under the same conditions as switching it on; and the
     user and the ranges of a data root that exists: without them its files would belong to nobody.
     """
-    found = {one["key"]: "packages are not taken back" for one in all_targets if one["kind"] in ONE_WAY}
+    found = {
+        one["key"]: "packages are not taken back" for one in all_targets if one["kind"] in ONE_WAY
+    }
     switch = [one for one in all_targets if one["leaf"] == ("userns-remap",)]
     held = data_root_change(facts, inputs) if remapped(facts) else None
     if held:
         found.update({one["key"]: "%s; %s" % (held["reason"], held["remedy"]) for one in switch})
     in_use = "userns-remap" in facts["daemon_json"]["options"] and (held or not switch)
     for one in all_targets:
-        if one["kind"] == "line":
+        if one["kind"] == "line" and one["target"] in RANGES:
             start = one["ours"]["value"].split(":")[1]
             roots = [path for path in facts["data_roots"] if "/%s." % start in path]
             if roots or in_use:
                 found[one["key"]] = "%s exists" % roots[0] if roots else "userns-remap is set"
-    ranges = [one["ours"]["value"] for one in all_targets if one["kind"] == "line" and one["key"] in found]
+    ranges = [
+        one["ours"]["value"]
+        for one in all_targets
+        if one["target"] in RANGES and one["key"] in found
+    ]
     for one in all_targets:
-        if one["kind"] in ("user", "group") and (in_use or any(_owner(line) == one["ours"]["value"] for line in ranges)):
+        if one["kind"] in ("user", "group") and (
+            in_use or any(_owner(line) == one["ours"]["value"] for line in ranges)
+        ):
             found[one["key"]] = "its range stays"
     return found
 

@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import glob
@@ -17,26 +18,61 @@ from ansible.module_utils.hardhost_keys import KEYS
 # Flags whose key has another name. Source: flag and JSON names in moby daemon/config/config.go and
 # daemon/command/config.go.
 FLAG_KEYS = {
-    "D": "debug", "H": "hosts", "l": "log-level", "G": "group", "p": "pidfile", "s": "storage-driver", "b": "bridge",
-    "host": "hosts", "label": "labels", "log-opt": "log-opts", "storage-opt": "storage-opts", "exec-opt": "exec-opts",
-    "default-ulimit": "default-ulimits", "insecure-registry": "insecure-registries",
-    "registry-mirror": "registry-mirrors", "authorization-plugin": "authorization-plugins", "dns-opt": "dns-opts",
-    "add-runtime": "runtimes", "feature": "features", "default-address-pool": "default-address-pools",
-    "default-network-opt": "default-network-opts", "cdi-spec-dir": "cdi-spec-dirs",
+    "D": "debug",
+    "H": "hosts",
+    "l": "log-level",
+    "G": "group",
+    "p": "pidfile",
+    "s": "storage-driver",
+    "b": "bridge",
+    "host": "hosts",
+    "label": "labels",
+    "log-opt": "log-opts",
+    "storage-opt": "storage-opts",
+    "exec-opt": "exec-opts",
+    "default-ulimit": "default-ulimits",
+    "insecure-registry": "insecure-registries",
+    "registry-mirror": "registry-mirrors",
+    "authorization-plugin": "authorization-plugins",
+    "dns-opt": "dns-opts",
+    "add-runtime": "runtimes",
+    "feature": "features",
+    "default-address-pool": "default-address-pools",
+    "default-network-opt": "default-network-opts",
+    "cdi-spec-dir": "cdi-spec-dirs",
     "node-generic-resource": "node-generic-resources",
 }
 JOB_UNIT = "hardhost-restart.service"
 NOT_KEYS = ("config-file", "validate", "version", "help")
-PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result", "MainPID", "FragmentPath", "DropInPaths", "ExecStart",
-              "Environment", "EnvironmentFiles", "NeedDaemonReload", "UnitFileState", "TimeoutStartUSec", "LimitNOFILE")
+PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "Result",
+    "MainPID",
+    "FragmentPath",
+    "DropInPaths",
+    "ExecStart",
+    "Environment",
+    "EnvironmentFiles",
+    "NeedDaemonReload",
+    "UnitFileState",
+    "TimeoutStartUSec",
+    "LimitNOFILE",
+)
 TRUE, FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
 
 
 def show(unit):
     """The properties of a unit, as `systemctl show` words them; empty where systemd does not run."""
     try:
-        done = subprocess.run(["systemctl", "show", unit, "-p", ",".join(PROPERTIES)], stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, timeout=30, check=False)
+        done = subprocess.run(
+            ["systemctl", "show", unit, "-p", ",".join(PROPERTIES)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=30,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return {}
     return properties(done.stdout.decode("utf-8", "replace"))
@@ -57,12 +93,17 @@ def job_runs():
 
 def environment(unit):
     """The variables a unit is started with: `Environment=` first, then its files, as systemd.exec(5) orders them."""
-    variables = dict(word.split("=", 1) for word in _split(unit.get("Environment", "")) if "=" in word)
+    variables = dict(
+        word.split("=", 1) for word in _split(unit.get("Environment", "")) if "=" in word
+    )
     for pattern in re.findall(r"(/\S+) \(ignore_errors=\w+\)", unit.get("EnvironmentFiles", "")):
         for path in sorted(glob.glob(pattern)):
             text = (files.read(path) or b"").decode("utf-8", "replace").replace("\\\n", "")
-            variables.update(_assigned(line.strip()) for line in text.splitlines()
-                             if "=" in line and not line.lstrip().startswith(("#", ";")))
+            variables.update(
+                _assigned(line.strip())
+                for line in text.splitlines()
+                if "=" in line and not line.lstrip().startswith(("#", ";"))
+            )
     return variables
 
 
@@ -92,7 +133,9 @@ def command(unit):
         if alone:
             words += _split(variables.get(alone.group(1), ""))
         else:
-            words.append(re.sub(r"\$\{(\w+)\}", lambda match: variables.get(match.group(1), ""), word))
+            words.append(
+                re.sub(r"\$\{(\w+)\}", lambda match: variables.get(match.group(1), ""), word)
+            )
     return words
 
 
@@ -127,7 +170,11 @@ def _flag(words):
         return name, value
     if not word.startswith("--") and len(name) > 1 and name[0] in "HlGpsb":
         return name[0], name[1:]
-    boolean = KEYS.get(FLAG_KEYS.get(name, name), {}).get("type") == "bool" or name in ("validate", "version", "help")
+    boolean = KEYS.get(FLAG_KEYS.get(name, name), {}).get("type") == "bool" or name in (
+        "validate",
+        "version",
+        "help",
+    )
     if boolean or not words:
         return name, "true"
     return name, words.pop(0)
@@ -171,7 +218,9 @@ def process(pid):
     folder = "/proc/%d" % pid
     try:
         stat = (files.read(folder + "/stat") or b"").decode("utf-8", "replace")
-        arguments = (files.read(folder + "/cmdline") or b"").decode("utf-8", "replace").split("\0")[:-1]
+        arguments = (
+            (files.read(folder + "/cmdline") or b"").decode("utf-8", "replace").split("\0")[:-1]
+        )
         limits = (files.read(folder + "/limits") or b"").decode("ascii", "replace")
         executable = os.readlink(folder + "/exe")
     except OSError:
@@ -181,8 +230,14 @@ def process(pid):
     started = int(stat.rpartition(")")[2].split()[19])
     hard = re.search(r"^Max open files\s+\S+\s+(\S+)", limits, re.MULTILINE)
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
-    return {"pid": pid, "started": started, "age": age, "arguments": arguments, "executable": executable,
-            "nofile": int(hard.group(1)) if hard and hard.group(1).isdigit() else None}
+    return {
+        "pid": pid,
+        "started": started,
+        "age": age,
+        "arguments": arguments,
+        "executable": executable,
+        "nofile": int(hard.group(1)) if hard and hard.group(1).isdigit() else None,
+    }
 
 
 def boot():

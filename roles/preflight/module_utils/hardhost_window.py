@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import re
@@ -39,8 +40,12 @@ def _microseconds(duration):
 
 def _next(calendar, base):
     """Seconds from now to the first elapse after `base` (relative to now), negative when it has passed; None if invalid."""
-    text = _output(["systemd-analyze", "calendar", "--iterations=1", "--base-time=" + base, calendar])
-    found = re.search(r"(?:Next elapse|\(in UTC\)): \w{3} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", text)
+    text = _output(
+        ["systemd-analyze", "calendar", "--iterations=1", "--base-time=" + base, calendar]
+    )
+    found = re.search(
+        r"(?:Next elapse|\(in UTC\)): \w{3} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", text
+    )
     if not found:
         return None
     now, then = _output(["date", "+%s"]), _output(["date", "-d", found.group(1) + " UTC", "+%s"])
@@ -49,8 +54,14 @@ def _next(calendar, base):
 
 def _output(words):
     try:
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20, check=False,
-                              env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"})
+        done = subprocess.run(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=20,
+            check=False,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode("utf-8", "replace")

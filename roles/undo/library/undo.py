@@ -3,6 +3,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -37,6 +38,7 @@ import os
 import pwd
 import subprocess
 
+from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
@@ -57,23 +59,43 @@ class Work:
 
     def __init__(self, facts, parameters):
         self.facts, self.state, self.parameters = facts, facts["state"], parameters
-        changes = undo.chosen(self.state["changes"], parameters["scope"], parameters["decisions"], parameters["controls"])
+        changes = undo.chosen(
+            self.state["changes"],
+            parameters["scope"],
+            parameters["decisions"],
+            parameters["controls"],
+            flags=facts["flags"],
+        )
         found = undo.targets(changes)
         left = undo.stays(found, facts, parameters["inputs"])
         self.targets = [one for one in found if one["key"] not in left]
-        self.left = ["%s stays: %s" % (undo.worded(one), left[one["key"]]) for one in found if one["key"] in left]
+        self.left = [
+            "%s stays: %s" % (undo.worded(one), left[one["key"]])
+            for one in found
+            if one["key"] in left
+        ]
         self.undone, self.conflicts, self.diffs = [], [], []
         self.steps = []  # (targets, function that takes them back)
 
     def plan(self):
         """Find out what can be taken back; nothing is written here."""
-        for kind in ("permissions", "file", "daemon_json_leaf", "line", "user", "directory"):
+        for kind in (
+            "permissions",
+            "file",
+            "daemon_json_leaf",
+            "line",
+            "user",
+            "image",
+            "directory",
+        ):
             chosen = [one for one in self.targets if one["kind"] == kind]
             if chosen:
                 getattr(self, "_plan_" + kind)(chosen)
         if self.conflicts and self.parameters["conflicts"] == "stop":
-            raise Refused("nothing was taken back, for this was changed since by somebody else: %s. Mend it, or set "
-                          "undo_conflicts: leave to leave it as it is" % "; ".join(self.conflicts))
+            raise Refused(
+                "nothing was taken back, for this was changed since by somebody else: %s. Mend it, or set "
+                "undo_conflicts: leave to leave it as it is" % "; ".join(self.conflicts)
+            )
         self.left += self.conflicts
 
     def do(self):
@@ -81,12 +103,17 @@ class Work:
         for targets, action in self.steps:
             action()
             self._forget(targets)
-        self._forget(self.targets)  # what is left of them are conflicts which the operator has told us to leave
+        reload_systemd(self.targets)
+        self._forget(
+            self.targets
+        )  # what is left of them are conflicts which the operator has told us to leave
 
     def _forget(self, targets):
         numbers = {number for one in targets for number in one["numbers"]}
         gone = [change for change in self.state["changes"] if change["number"] in numbers]
-        self.state["changes"] = [change for change in self.state["changes"] if change["number"] not in numbers]
+        self.state["changes"] = [
+            change for change in self.state["changes"] if change["number"] not in numbers
+        ]
         # The daemon has not taken over its file yet: should it refuse, these count again.
         self.state["undone"] += [change for change in gone if change["kind"] == "daemon_json_leaf"]
         states.save(self.state)
@@ -104,8 +131,11 @@ class Work:
         if not done:
             return
         numbers = {number for one in done for number in one["numbers"]}
-        others = [change for change in states.owned(self.state, "daemon_json_leaf", daemon["path"])
-                  if change["number"] not in numbers]
+        others = [
+            change
+            for change in states.owned(self.state, "daemon_json_leaf", daemon["path"])
+            if change["number"] not in numbers
+        ]
         before = self.state["files"].get(daemon["path"], {}).get("before", {"present": False})
         original = states.kept(before["blob"]) if before.get("present") else None
         data = undo.bytes_back(options, daemon["data"], original, others)
@@ -117,7 +147,9 @@ class Work:
 
     def _put(self, daemon, data, like):
         if files.read(daemon["path"]) != daemon["data"]:
-            raise Refused("%s was changed by somebody else while we were at it; run again" % daemon["path"])
+            raise Refused(
+                "%s was changed by somebody else while we were at it; run again" % daemon["path"]
+            )
         in_force = running.known(self.facts)
         if in_force is not None:
             running.note(self.state, self.facts["process"], in_force)
@@ -132,16 +164,30 @@ class Work:
             present = files.describe(one["target"])
             now = {key: present[key] for key in ("uid", "gid", "mode")} if present else None
             if now not in (None, one["ours"], one["original"]):
-                self.conflicts.append("%s: is now %s; it was %s, and we had set %s" % (
-                    one["target"], permissions.worded(now), permissions.worded(one["original"]),
-                    permissions.worded(one["ours"])))
+                self.conflicts.append(
+                    "%s: is now %s; it was %s, and we had set %s"
+                    % (
+                        one["target"],
+                        permissions.worded(now),
+                        permissions.worded(one["original"]),
+                        permissions.worded(one["ours"]),
+                    )
+                )
                 continue
             if now == one["ours"]:
-                self.diffs.append({
-                    "before": permissions.worded(now) + "\n", "after": permissions.worded(one["original"]) + "\n",
-                    "before_header": one["target"], "after_header": one["target"]})
-            self._add([one], ["%s: owner and mode" % one["target"]],
-                      lambda one=one, now=now: self._give_back(one, now))
+                self.diffs.append(
+                    {
+                        "before": permissions.worded(now) + "\n",
+                        "after": permissions.worded(one["original"]) + "\n",
+                        "before_header": one["target"],
+                        "after_header": one["target"],
+                    }
+                )
+            self._add(
+                [one],
+                ["%s: owner and mode" % one["target"]],
+                lambda one=one, now=now: self._give_back(one, now),
+            )
 
     def _give_back(self, one, now):
         if now != one["ours"]:
@@ -154,25 +200,57 @@ class Work:
     def _plan_file(self, targets):
         for one in targets:
             now = managed.content(one["target"])
-            original = {key: value for key, value in one["original"].items() if key not in ("blob", "mtime_ns")}
+            original = {
+                key: value
+                for key, value in one["original"].items()
+                if key not in ("blob", "mtime_ns")
+            }
             if now not in (one["ours"], original):
-                self.conflicts.append("%s: is neither as it was nor as we had written it" % one["target"])
+                self.conflicts.append(
+                    "%s: is neither as it was nor as we had written it" % one["target"]
+                )
                 continue
-            self._add([one], [one["target"]], lambda one=one: put_back(one["target"], one["original"]))
+            self._add(
+                [one], [one["target"]], lambda one=one: put_back(one["target"], one["original"])
+            )
 
     def _plan_line(self, targets):
         for one in targets:
             line = one["ours"]["value"]
-            self._add([one], ["%s: %s" % (one["target"], line)],
-                      lambda one=one, line=line: remove_line(one["target"], line))
+            self._add(
+                [one],
+                ["%s: %s" % (one["target"], line)],
+                lambda one=one, line=line: remove_line(one["target"], line),
+            )
 
     def _plan_user(self, targets):
         for one in targets:
-            self._add([one], ["the user %s" % one["ours"]["value"]], lambda one=one: remove_user(one["ours"]["value"]))
+            self._add(
+                [one],
+                ["the user %s" % one["ours"]["value"]],
+                lambda one=one: remove_user(one["ours"]["value"]),
+            )
+
+    def _plan_image(self, targets):
+        for one in targets:
+            self._add(
+                [one],
+                ["the image %s" % one["target"]],
+                lambda one=one: self._remove_image(one["target"]),
+            )
+
+    def _remove_image(self, reference):
+        why = remove_image(reference)
+        if why:
+            self.left.append("the image %s stays: %s" % (reference, why))
 
     def _plan_directory(self, targets):
         for one in targets:
-            self._add([one], ["the directory %s" % one["target"]], lambda one=one: remove_directory(one["target"]))
+            self._add(
+                [one],
+                ["the directory %s" % one["target"]],
+                lambda one=one: remove_directory(one["target"]),
+            )
 
 
 def put_back(path, original):
@@ -192,14 +270,45 @@ def remove_line(path, line):
         files.replace(path, b"".join(kept), {key: described[key] for key in ("uid", "gid", "mode")})
 
 
+def remove_image(reference):
+    """Take away an image's name, and the image with its last one; why it stays, where it is in use."""
+    try:
+        docker.request("DELETE", "/images/%s" % reference)
+    except docker.ApiError as error:
+        return "" if error.status == 404 else str(error)
+    return ""
+
+
+def reload_systemd(targets):
+    """Make systemd forget units and drop-ins that are gone; no service is restarted."""
+    if any(
+        one["kind"] == "file" and one["target"].startswith("/etc/systemd/system/")
+        for one in targets
+    ):
+        subprocess.run(
+            ["systemctl", "daemon-reload"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+            env={"PATH": hardhost_facts.PATH},
+        )
+
+
 def remove_user(name):
     """Remove a user and its group. Refused with the tool's words."""
     try:
         pwd.getpwnam(name)
     except KeyError:
         return
-    done = subprocess.run(["userdel", name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
-                          env={"PATH": hardhost_facts.PATH})
+    done = subprocess.run(
+        ["userdel", name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=60,
+        check=False,
+        env={"PATH": hardhost_facts.PATH},
+    )
     if done.returncode:
         raise Refused("userdel %s: %s" % (name, done.stdout.decode("utf-8", "replace").strip()))
 
@@ -217,14 +326,16 @@ def apply(parameters, check_mode):
         raise Refused(facts["state_error"])
     work = Work(facts, parameters)
     work.plan()
-    result = {"changed": bool(work.steps), "undone": work.undone, "left": work.left, "diff": work.diffs}
+    result = {
+        "changed": bool(work.steps),
+        "undone": work.undone,
+        "left": work.left,
+        "diff": work.diffs,
+    }
     if work.steps and not check_mode:
-        with states.locked():
-            work.state = states.load()
+        with states.work(parameters["run"], parameters["holder"]) as work.state:
             if work.state["changes"] != facts["state"]["changes"]:
                 raise Refused("the state was changed by another run while we were at it; run again")
-            states.claim(work.state, parameters["run"], parameters["holder"])
-            states.save(work.state)
             work.do()
     return result
 
@@ -232,7 +343,11 @@ def apply(parameters, check_mode):
 def main():
     module = AnsibleModule(
         argument_spec={
-            "scope": {"type": "str", "required": True, "choices": ["removed", "all", "run", "controls"]},
+            "scope": {
+                "type": "str",
+                "required": True,
+                "choices": ["removed", "all", "run", "controls"],
+            },
             "controls": {"type": "list", "elements": "str", "default": []},
             "decisions": {"type": "dict", "default": {}},
             "inputs": {"type": "dict", "default": {}},

@@ -1,7 +1,8 @@
 """Read, on the host and as root, what the checks need of the live system. Changes nothing.
 
-`read(wanted)` takes `{"keys": [daemon.json keys], "subjects": [of docker_files_paths]}` and returns
-plain data: of flags and of daemon.json the wanted keys alone, of containers never the environment.
+`read(wanted)` takes `{"keys": [daemon.json keys], "subjects": [of docker_files_paths], "settings": {control id:
+settings}, "inputs"}` and returns plain data: of flags and of daemon.json the wanted keys alone, of containers never
+the environment. Roles that bring a surface of their own read it themselves: `surfaces`.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -22,6 +23,7 @@ from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_permissions as permissions
 from ansible.module_utils import hardhost_running as running_daemon
+from ansible.module_utils import hardhost_surfaces as surfaces
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_options import OptionsError, parse
 
@@ -52,6 +54,7 @@ def read(wanted):
             for subject in wanted["subjects"]
         },
         "profile_newer": _profile_newer(facts),
+        "surfaces": surfaces.observe(facts, wanted["inputs"], wanted["settings"]),
     }
 
 

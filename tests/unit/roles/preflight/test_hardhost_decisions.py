@@ -213,7 +213,9 @@ class TestFlags:
     def test_a_forbidden_flag_holds_back_and_an_allowed_one_does_not(self) -> None:
         one = control("a/b", SECCOMP)
         assert decided(one, facts(flags={"seccomp-profile": "unconfined"}))["decision"] == "pending"
-        assert decided(one, facts(flags={"seccomp-profile": "/x.json"}))["decision"] == "apply"
+        running = {"running": ["dockerd", "--seccomp-profile=/x.json"]}
+        allowed = facts(flags={"seccomp-profile": "/x.json"}, arguments=running)
+        assert decided(one, allowed)["decision"] == "apply"
 
     def test_what_is_only_reported_is_never_held_back(self) -> None:
         assert decided(icc(mode="report"), facts(flags={"icc": True}))["decision"] == "report"

@@ -170,7 +170,7 @@ def test_a_process_that_is_gone_is_none() -> None:
 
 
 def test_the_hard_limit_of_open_files_is_the_processes_own() -> None:
-    """The shell waits for a line: it has neither ended nor become another program when it is read."""
+    """The shell waits for a line: when it is read it has not become another program."""
     with subprocess.Popen(
         ["sh", "-c", "ulimit -n 77; echo; read line"],
         stdin=subprocess.PIPE,
