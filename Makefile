@@ -10,6 +10,10 @@ BIN := .venv/bin
 AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || docker info >/dev/null 2>&1 || echo sudo -E)
 PROFILE ?= production
 SCENARIOS ?=
+FUZZ_SECONDS ?= 60
+# No index and no other place of this machine gets into a lock file.
+COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
+    --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --annotation-style line
 
 .PHONY: help
 help: ## List the commands
@@ -49,11 +53,35 @@ tools: packages $(BIN)/.installed
 packages:
 	@tests/hosts/install.sh
 
-$(BIN)/.installed: pyproject.toml
+$(BIN)/.installed: pyproject.toml requirements-dev.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+.PHONY: fuzz
+fuzz: tools $(BIN)/.fuzzing ## Feed hostile files to the generator for FUZZ_SECONDS (default: 60) per target
+	$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
+
+$(BIN)/.fuzzing: fuzz/requirements.lock | $(BIN)/.installed
+	$(BIN)/pip install --quiet --require-hashes --requirement $<
+	@touch $@
+
+.PHONY: lock
+lock: tools ## Resolve all dependencies anew into the lock files
+	$(COMPILE) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra dev --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --output-file fuzz/requirements.lock fuzz/requirements.in
+
+.PHONY: dist
+dist: tools ## Wheel and sdist in dist/, the same bytes from the same commit
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation
+
+.PHONY: sbom
+sbom: tools ## What the wheel depends on, as CycloneDX JSON: dist/hardhost.cdx.json
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application \
+	    --output-reproducible --output-file dist/hardhost.cdx.json requirements.lock
 
 .PHONY: hosts-down
 hosts-down: ## Remove this checkout's disposable hosts, and the dockerd it started

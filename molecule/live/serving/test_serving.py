@@ -71,7 +71,7 @@ def test_failed_change(served: list[Serving], development: Project) -> None:
     run = development.play(inputs={"docker_daemon_log_max_size": "11m"})
     for one in served:
         breakage.mend(one.host)
-    run.assert_failed(*(one.host for one in served), saying="docker.service")
+    run.assert_failed(*(one.host for one in served), saying="dockerd did not start: docker.service")
     assert [one.host.out("cat /etc/docker/daemon.json") for one in served] == files
     for one in served:
         one.assert_unbroken()

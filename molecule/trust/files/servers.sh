@@ -3,7 +3,10 @@
 set -eu
 
 address=$(hostname -i | cut -d' ' -f1)
-grep -q registry.test /etc/hosts || echo "$address registry.test notary.test" >> /etc/hosts
+if ! grep -q registry.test /etc/hosts; then
+    echo "$address registry.test notary.test" >> /etc/hosts
+    sleep 6  # for five seconds dockerd goes by what it has read before
+fi
 mkdir -p /srv/trust/storage /srv/trust/notary /srv/trust/root
 cd /srv/trust
 
@@ -47,8 +50,8 @@ for port in 5000 4443; do
     done
 done
 
-# Two images that differ: busybox and a text.
-for version in 1 2; do
+# Images that differ: busybox and a text.
+for version in 1 2 3 4 5 6 7 8; do
     echo "version $version" > root/version
     mkdir -p root/bin && cp /bin/busybox root/bin/busybox
     for link in sh sleep cat; do ln -sf busybox root/bin/$link; done

@@ -37,7 +37,6 @@ path: {type: str, returned: always, description: The file.}
 import os
 import shutil
 import subprocess
-import tempfile
 
 from ansible.module_utils import hardhost_decisions as decisions
 from ansible.module_utils import hardhost_facts
@@ -80,21 +79,24 @@ def validate(data, facts):
     """Ask the host's own dockerd, with the flags of its unit. Refused with dockerd's words."""
     if not allows(">=23.0", facts["engine"]["version"]):
         return
-    handle, path = tempfile.mkstemp(prefix="hardhost-", suffix=".json")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+    # In memory: the file may hold passwords, and a run that is killed here must leave none behind.
+    with os.fdopen(os.memfd_create("hardhost"), "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        path = "/proc/self/fd/%d" % stream.fileno()
         words = [facts["engine"]["binary"], "--validate", "--config-file", path] + flag_words(facts)
-        done = subprocess.run(
-            words,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=60,
-            check=False,
-            env={"PATH": hardhost_facts.PATH},
-        )
-    finally:
-        os.unlink(path)
+        try:
+            done = subprocess.run(
+                words,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=60,
+                check=False,
+                env={"PATH": hardhost_facts.PATH},
+                pass_fds=[stream.fileno()],
+            )
+        except subprocess.TimeoutExpired:  # whose text would name the flags
+            raise Refused("dockerd --validate did not answer within 60 seconds") from None
     if done.returncode:
         text = (
             done.stdout.decode("utf-8", "replace")
@@ -208,6 +210,7 @@ def write(facts, data, edits, run, holder):
         if incomplete(needed):
             make_ranges(state, needed, run)
             validate(data, facts)
+        known = dict(state, changes=list(state["changes"]), files=dict(state["files"]))
         remember(state, path, facts["daemon_json"])
         in_force = running.known(facts)
         if in_force is not None:
@@ -227,11 +230,12 @@ def write(facts, data, edits, run, holder):
         make_directory(state, path, edits[0]["control"], run)
         states.save(state)
         described = facts["daemon_json"]["described"]
-        files.replace(
-            path,
-            data,
-            {key: described[key] for key in ("uid", "gid", "mode")} if described else None,
-        )
+        like = {key: described[key] for key in ("uid", "gid", "mode")} if described else None
+        try:
+            files.replace(path, data, like)
+        except OSError:
+            state.update(changes=known["changes"], files=known["files"])  # it was not changed
+            raise
 
 
 def remember(state, path, current):
@@ -303,7 +307,9 @@ def main():
     try:
         module.exit_json(**apply(module.params, module.check_mode))
     except (Refused, states.StateError) as error:
-        module.fail_json(msg="daemon.json is as it was: %s" % error)
+        module.fail_json(msg=redact_text("daemon.json is as it was: %s" % error))
+    except OSError as error:
+        module.fail_json(msg="daemon.json is as it was: %s" % files.why(error))
 
 
 if __name__ == "__main__":

@@ -219,15 +219,14 @@ def wait(seconds):
     )
 
 
-def settle(parameters):
-    """Nothing is left to do: forget what was taken back, and give the lease back."""
-    state = states.load()
-    if not state["undone"] and not state["lease"]:
-        return
+def settle(parameters, facts):
+    """Nothing is left to do: forget what was taken back, give the lease back, and record with what dockerd runs."""
     with states.locked():
         state = states.load()
-        path = hardhost_unit.config_file(hardhost_unit.command(hardhost_unit.show(service.UNIT)))
-        hardhost_restart_job.forget(state, path)
+        hardhost_restart_job.forget(state, facts["daemon_json"]["path"])
+        known = running.known(facts)
+        if known is not None:
+            running.note(state, facts["process"], known)
         states.release(state, parameters["run"])
         states.save(state)
 
@@ -241,7 +240,7 @@ def apply(parameters, check_mode):
     if not facts["engine"]["running"]:
         return not_running(facts, answer, check_mode)
     answer["step"], answer["keys"] = running.step(
-        running.known(facts), facts["daemon_json"]["data"]
+        running.known(facts), facts["daemon_json"]["data"], running.shown(facts)
     )
     if check_mode and answer["step"] == "none" and parameters["planned"]:
         answer.update(step=parameters["planned"]["needed"], keys=parameters["planned"]["why"])
@@ -252,7 +251,7 @@ def apply(parameters, check_mode):
         )
     if answer["step"] == "none":
         if not check_mode:
-            settle(parameters)
+            settle(parameters, facts)
         return answer
     answer["pending"] = withheld(facts, parameters, answer["step"])
     if answer["pending"]:
@@ -266,7 +265,6 @@ def apply(parameters, check_mode):
         launch(facts, parameters, answer["step"])
         result = wait(longest(parameters["timeout"]))
         answer["notes"] = result["notes"]
-        settle(parameters)
         if result["outcome"] != "done":
             raise Failed(worded(result))
     return answer
@@ -317,11 +315,11 @@ def main():
     try:
         answer = apply(module.params, module.check_mode)
     except (Failed, states.StateError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=options.redact_text(str(error)))
     for note in answer["notes"] + (
         ["restart withheld: " + answer["pending"]] if answer["pending"] else []
     ):
-        module.warn(note)
+        module.warn(options.redact_text(note))
     module.exit_json(**answer)
 
 

@@ -169,6 +169,7 @@ def obtain(todo, controls, parameters):
     settings = next(one["settings"] for one in controls if one["id"] == surface.SIGNATURES)["image_trust_signatures"]
     refused, reported = judge(wanted, settings, parameters["inputs"].get("image_trust_cosign"))
     if refused:
+        _give_lease_back(parameters["run"])
         raise Refused("nothing was pulled, for these images are not signed as image_trust_policy demands: %s"
                       % "; ".join(refused))
     if moves(hardhost_facts.collect_local()):
@@ -180,8 +181,19 @@ def obtain(todo, controls, parameters):
             states.record(state, parameters["run"], surface.SIGNATURES, "image", reference, {"present": False},
                           {"present": True})
             states.save(state)
-        pull(reference)
+        try:
+            pull(reference)
+        except Refused:  # the run ends here: the operator's next one may follow at once
+            _give_lease_back(parameters["run"])
+            raise
     return wanted, reported, []
+
+
+def _give_lease_back(run):
+    with states.locked():
+        state = states.load()
+        states.release(state, run)
+        states.save(state)
 
 
 def apply(parameters, check_mode):

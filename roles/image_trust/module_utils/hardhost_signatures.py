@@ -29,6 +29,7 @@ CERTIFICATE = {"roots", "identity", "issuer"}
 
 # What cosign says, and what it means for an operator. It also says "no signatures found" of an image that is not there.
 MEANINGS = (
+    (r"no matching signatures: cert verification failed", "the certificate of its signature is not of these authorities"),
     (r"no signatures found", "it is not signed, or it is not there"),
     (r"connection refused|no such host|i/o timeout|no route to host|network is unreachable|deadline exceeded",
      "its registry does not answer"),
@@ -39,8 +40,6 @@ MEANINGS = (
      "the certificate of its signature has expired"),
     (r"none of the expected identities matched|expected identit|expected issuer",
      "the certificate of its signature is for another identity"),
-    (r"certificate signed by|x509|failed to verify certificate|no matching signatures: cert",
-     "the certificate of its signature is not of these authorities"),
     (r"digest .*does not match|invalid or missing digest|missing digest", "its signature is for another content"),
     (r"no matching signatures|invalid signature", "none of its signatures is by these keys"),
 )

@@ -47,6 +47,7 @@ from ansible.module_utils import hardhost_undo as undo
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils import hardhost_window as window
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.hardhost_options import redact_texts
 
 JOB_SECONDS = 600
 START_SECONDS = 60
@@ -121,6 +122,16 @@ def answer(parameters):
     return result
 
 
+def public(result):
+    """The answer with nothing in its words that may be a secret; settings and facts stay as they are."""
+    words = ("reason", "remedy", "changes")
+    for decision in result["decisions"].values():
+        decision.update(redact_texts({key: decision[key] for key in words}))
+    return dict(
+        result, **redact_texts({key: result[key] for key in ("refused", "restart", "undo", "left")})
+    )
+
+
 def wait_for_daemon():
     """Wait for a restart job that an earlier run left at work, and for a dockerd that is still starting."""
     deadline = time.monotonic() + JOB_SECONDS
@@ -162,7 +173,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    module.exit_json(changed=False, **answer(module.params))
+    module.exit_json(changed=False, **public(answer(module.params)))
 
 
 if __name__ == "__main__":

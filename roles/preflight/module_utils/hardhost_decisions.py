@@ -349,7 +349,9 @@ def restart(decisions, facts, inputs, removed):
         options = put(options, leaf, content)
     data = daemon["data"]
     wanted = data if same(options, daemon["options"]) else word(options, data)
-    answer["needed"], answer["why"] = running_daemon.step(running_daemon.known(facts), wanted)
+    answer["needed"], answer["why"] = running_daemon.step(
+        running_daemon.known(facts), wanted, running_daemon.shown(facts)
+    )
     if answer["needed"] == "restart":
         answer["reason"], containers = withheld(
             facts, options, bool(inputs.get("docker_restart_stop_containers"))

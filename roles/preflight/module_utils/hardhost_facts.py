@@ -16,7 +16,7 @@ from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
-from ansible.module_utils.hardhost_options import OptionsError, parse, redact, redact_text
+from ansible.module_utils.hardhost_options import OptionsError, parse, redact, redact_texts
 
 FAMILIES = {
     "debian": "debian",
@@ -329,4 +329,4 @@ def public(facts):
         key: value for key, value in (facts["process"] or {}).items() if key != "arguments"
     }
     shown.pop("arguments")
-    return json.loads(redact_text(json.dumps(shown)))
+    return redact_texts(shown)

@@ -5,9 +5,13 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import os
 import tempfile
+
+PREFIX = ".hardhost-"  # of what is being written
 
 
 def digest(data):
@@ -56,9 +60,21 @@ def replace(path, data, like=None):
     like = like or {"uid": 0, "gid": 0, "mode": 0o644}
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
-    descriptor, temporary = tempfile.mkstemp(prefix=".hardhost-", dir=folder)
+    try:
+        _sweep(folder)
+        _replace(target, folder, data, like)
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), target) from error
+    sync_directory(folder)
+
+
+def _replace(target, folder, data, like):
+    descriptor, temporary = tempfile.mkstemp(prefix=PREFIX, dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as stream:
+            fcntl.flock(
+                stream, fcntl.LOCK_EX
+            )  # until it has its name: who sweeps here must see that it is alive
             stream.write(data)
             stream.flush()
             os.fchown(stream.fileno(), like["uid"], like["gid"])
@@ -66,15 +82,36 @@ def replace(path, data, like=None):
             if like.get("mtime_ns"):
                 os.utime(stream.fileno(), ns=(like["mtime_ns"], like["mtime_ns"]))
             os.fsync(stream.fileno())
-        os.rename(temporary, target)
+            os.rename(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise
-    sync_directory(folder)
+
+
+def _sweep(folder):
+    """Remove what killed writers have left in a folder: nobody holds the lock on it."""
+    for path in glob.glob(os.path.join(glob.escape(folder), PREFIX + "*")):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:  # gone meanwhile, or nothing that was written here
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        finally:
+            os.close(descriptor)
+
+
+def why(error):
+    """An OSError for people: the path, and what is wrong with it."""
+    return "%s: %s" % (error.filename or "a file", error.strerror or error)
 
 
 def remove(path):
-    """Remove a file that may be absent, and make that last."""
+    """Remove a file that may be absent, and make that last. Of a symbolic link the file goes that it leads to."""
+    path = os.path.realpath(path)
     try:
         os.unlink(path)
     except FileNotFoundError:

@@ -19,7 +19,12 @@ _SECRET_KEY = re.compile(
     r"(?i)token|secret|passw|credential|api.?key|access.?key|proxy|proxies|auth"
 )
 _NOT_SECRET = ("userland-proxy", "userland-proxy-path", "authorization-plugins", "no-proxy")
-_SECRET_URL = re.compile(r"(?<=://)[^/\s\"]+@")  # up to the last @: a password may hold one
+# Up to the last @, for a password may hold one; past a slash only where it may be a password's.
+_SECRET_URL = re.compile(r"(?<=://)(?:[^/\s]*:\S*|[^/\s]+)@")
+# `name=value` and `"name": "value"` in free text
+_ASSIGNED = re.compile(
+    r"""([\w.-]+)(["']?\s?=\s?|["']\s*:\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"',;]+)"""
+)
 
 
 class OptionsError(Exception):
@@ -178,25 +183,48 @@ def _passable(options, leaf, control):
 
 
 def redact(value, key=""):
-    """The value with everything that may be a secret hidden: by its key, or as user information in a URL."""
+    """The value with everything that may be a secret hidden: by its key, by a name before `=`, or in a URL."""
     if isinstance(value, dict):
         return {
-            name: redact(inner, name if not _hides(key) else key) for name, inner in value.items()
+            name: redact(inner, key if _hides(key) and name not in _NOT_SECRET else name)
+            for name, inner in value.items()
         }
     if isinstance(value, list):
         return [redact(inner, key) for inner in value]
     if _hides(key) and value not in ("", None):
         return HIDDEN
-    return _SECRET_URL.sub(HIDDEN + "@", value) if isinstance(value, str) else value
+    return _redact_word(value) if isinstance(value, str) else value
 
 
 def _hides(key):
     return key not in _NOT_SECRET and bool(_SECRET_KEY.search(key))
 
 
+def _redact_word(text):
+    """One value, of which everything after a telling `name=` is hidden, as in labels and options."""
+    name, separator, value = text.partition("=")
+    if separator and value and _hides(name) and "://" not in name:
+        return name + separator + HIDDEN
+    return redact_text(text)
+
+
 def redact_text(text):
-    """Hide user information of URLs in free text, such as a line of the daemon's log."""
-    return _SECRET_URL.sub(HIDDEN + "@", text)
+    """Hide user information of URLs and values of telling names in free text, such as a line of the daemon's log."""
+    return _ASSIGNED.sub(_hidden_value, _SECRET_URL.sub(HIDDEN + "@", text))
+
+
+def _hidden_value(found):
+    name, separator, value = found.groups()
+    return name + separator + HIDDEN if _hides(name) else found.group(0)
+
+
+def redact_texts(value):
+    """Data in which every text has gone through `redact_text`, for what is printed and no longer used."""
+    if isinstance(value, dict):
+        return {name: redact_texts(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [redact_texts(inner) for inner in value]
+    return redact_text(value) if isinstance(value, str) else value
 
 
 def difference(before, after, path):

@@ -11,11 +11,12 @@ from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_keys import KEYS
-from ansible.module_utils.hardhost_options import OptionsError, changed_keys, parse
+from ansible.module_utils.hardhost_options import OptionsError, changed_keys, parse, same
 
 # A reload leaves a key alone that the file no longer has (moby daemon/reload.go, IsValueSet): to undo one of these by
 # reload, the default is written out first.
 RELOAD_DEFAULTS = {"debug": False, "live-restore": False}
+DEFAULTS = {"debug": False, "icc": True, "live-restore": False}
 MARGIN = 0.5  # seconds between a file's time and a process's start that are not told apart
 
 
@@ -72,10 +73,30 @@ def note(state, process, data):
     }
 
 
-def step(running, wanted):
+def shown(facts):
+    """`{key: value}` of options as the API shows them, where the daemon may have drifted from the file it started with.
+
+    Somebody may have reloaded it since; and containers that ran on through its start made it keep the old bridge.
+    """
+    found = {
+        "debug": facts["info"].get("Debug"),
+        "live-restore": facts["info"].get("LiveRestoreEnabled"),
+    }
+    bridged = facts.get("bridge", {}).get("com.docker.network.bridge.enable_icc")
+    if bridged and not any(one["running"] for one in facts["containers"]):
+        found["icc"] = bridged == "true"
+    return {
+        key: value
+        for key, value in found.items()
+        if value is not None and key not in facts["flags"]
+    }
+
+
+def step(running, wanted, seen=None):
     """`(step, keys)`: "none", "reload" or "restart", and the keys that ask for it.
 
-    `running` and `wanted` are bytes; `running` None means unknown, which only a restart settles.
+    `running` and `wanted` are bytes; `running` None means unknown, which only a restart settles. `seen` is what `shown`
+    gives: it counts more than the file.
     """
     if running is None:
         return "restart", ["daemon.json is newer than the daemon"]
@@ -83,10 +104,19 @@ def step(running, wanted):
         before, after = parse(running), parse(wanted)
     except OptionsError:
         return "restart", ["daemon.json"]
-    keys = changed_keys(before, after)
+    for key, value in (seen or {}).items():
+        if not same(before.get(key, DEFAULTS[key]), value):
+            before[key] = value
+    keys = [key for key in changed_keys(before, after) if not _default(key, before, after)]
     if not keys:
         return "none", []
     reloadable = all(
         KEYS.get(key, {}).get("reload") and (key in after or key in RELOAD_DEFAULTS) for key in keys
     )
     return ("reload" if reloadable else "restart"), keys
+
+
+def _default(key, before, after):
+    """Whether a key differs only in being written out: absent on one side, its default on the other."""
+    default = DEFAULTS.get(key)
+    return default is not None and same(before.get(key, default), after.get(key, default))

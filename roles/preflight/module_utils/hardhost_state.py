@@ -15,10 +15,30 @@ import os
 import time
 
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_unit as units
 
 DIRECTORY = "/var/lib/hardhost"
 VERSION = 1
 LEASE_SECONDS = 60  # one module's work; a restart asks for as long as its job may take
+_PARTS = {
+    "changes": list,
+    "undone": list,
+    "files": dict,
+    "lease": (dict, type(None)),
+    "daemon": (dict, type(None)),
+}
+_CHANGE = {
+    "number": int,
+    "run": str,
+    "control": str,
+    "kind": str,
+    "target": str,
+    "before": dict,
+    "after": dict,
+}
+_LEASE = {"run": str, "holder": str, "since": int, "expires": int}
+_DAEMON = {"boot": str, "pid": int, "started": int, "file": str}
+_FILE = {"before": dict, "written": str}
 
 
 class StateError(Exception):
@@ -46,34 +66,89 @@ def load(directory=DIRECTORY):
     try:
         state = json.loads(data.decode("utf-8"))
         version = state["version"]
-        missing = [key for key in empty() if version == VERSION and key not in state]
-        if missing:
-            raise ValueError("it lacks %s" % ", ".join(missing))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StateError(_unusable(path, error)) from error
+    if type(version) is not int or version != VERSION:
         raise StateError(
-            "%s cannot be read (%s); restore it from a backup, or move it away: "
-            "nothing done before can be undone then" % (path, error)
-        ) from error
-    if version != VERSION:
-        raise StateError(
-            "%s has version %s, this project knows version %d; use the hardhost release that wrote it"
-            % (path, version, VERSION)
+            "%s has version %r, this project knows version %d; use the hardhost release that wrote it, to go on or to "
+            "take everything back (rollback.yml)" % (path, version, VERSION)
         )
+    wrong = _wrong(state)
+    if wrong:
+        raise StateError(_unusable(path, wrong))
     return state
+
+
+def _unusable(path, why):
+    return (
+        "%s cannot be read (%s); restore it from a backup, or move it away: "
+        "nothing done before can be undone then" % (path, why)
+    )
+
+
+def _wrong(state):
+    """What a state of this version lacks or has of the wrong kind; "" where it can be worked with."""
+    missing = [key for key in empty() if key not in state]
+    if missing:
+        return "it lacks %s" % ", ".join(missing)
+    found = _mismatch(state, _PARTS, "the state")
+    if found:
+        return found
+    named = [
+        ("change %d" % number, one, _CHANGE)
+        for number, one in enumerate(state["changes"] + state["undone"], 1)
+    ]
+    named += [("files: %s" % path, one, _FILE) for path, one in state["files"].items()]
+    named += [
+        (key, state[key], shape)
+        for key, shape in (("lease", _LEASE), ("daemon", _DAEMON))
+        if state[key]
+    ]
+    found = "; ".join(filter(None, [_mismatch(one, shape, name) for name, one, shape in named]))
+    return found or "; ".join(
+        "the change of %s has no leaf" % one["target"]
+        for one in state["changes"] + state["undone"]
+        if one["kind"] == "daemon_json_leaf" and not _is_leaf(one.get("leaf"))
+    )
+
+
+def _mismatch(value, shape, name):
+    if not isinstance(value, dict):
+        return "%s is no object" % name
+    wrong = [key for key, kind in shape.items() if not isinstance(value.get(key), kind)]
+    return "%s: %s cannot be right" % (name, ", ".join(wrong)) if wrong else ""
+
+
+def _is_leaf(value):
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
 
 
 def save(state, directory=DIRECTORY):
     """Write the state in one step. The caller holds the lock."""
     data = json.dumps(state, indent=1, sort_keys=True).encode("utf-8") + b"\n"
-    files.replace(os.path.join(directory, "state.json"), data, {"uid": 0, "gid": 0, "mode": 0o600})
+    with _writing():
+        files.replace(
+            os.path.join(directory, "state.json"), data, {"uid": 0, "gid": 0, "mode": 0o600}
+        )
+
+
+@contextlib.contextmanager
+def _writing():
+    """What cannot be recorded must not be done: a full or read-only disk ends the work here."""
+    try:
+        yield
+    except OSError as error:
+        raise StateError("the state cannot be written: %s" % files.why(error)) from error
 
 
 @contextlib.contextmanager
 def locked(directory=DIRECTORY):
     """Hold the host's lock for one piece of work; StateError when another process keeps it for a minute."""
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    os.chmod(directory, 0o700)
-    with open(os.path.join(directory, "lock"), "w", encoding="ascii") as handle:
+    with _writing():
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        os.chmod(directory, 0o700)
+        handle = open(os.path.join(directory, "lock"), "w", encoding="ascii")
+    with handle:
         _lock(handle)
         yield
 
@@ -93,17 +168,37 @@ def _lock(handle):
             time.sleep(0.2)
 
 
-def claim(state, run, holder, seconds=LEASE_SECONDS, now=None):
-    """Take or renew the host's lease for a run. StateError tells who holds it otherwise."""
+def claim(state, run, holder, seconds=LEASE_SECONDS, now=None, process=None):
+    """Take or renew the host's lease for a run. StateError tells who holds it otherwise.
+
+    With `process`, as `this_process` gives it, the lease ends with that process at the latest.
+    """
     now = int(time.time() if now is None else now)
     lease = state["lease"]
-    if lease and lease["run"] != run and lease["expires"] > now:
+    if lease and lease["run"] != run and _holds(lease, now):
         raise StateError(
             "run %s of %s has been working on this host since %s; its lease ends at %s"
             % (lease["run"], lease["holder"], _clock(lease["since"]), _clock(lease["expires"]))
         )
-    since = lease["since"] if lease and lease["run"] == run else now
+    since = lease["since"] if lease and lease["run"] == run and _holds(lease, now) else now
     state["lease"] = {"run": run, "holder": holder, "since": since, "expires": now + seconds}
+    if process:
+        state["lease"]["process"] = process
+
+
+def _holds(lease, now):
+    """Whether a lease still counts. One from the future was given before the clock was set right: it never would end."""
+    process = lease.get("process")
+    if process and process != this_process(process.get("pid", 0)):
+        return False
+    return lease["since"] <= now < lease["expires"]
+
+
+def this_process(pid=None):
+    """`{boot, pid, started}`: which process of which boot this is; None where it is gone."""
+    pid = os.getpid() if pid is None else pid
+    found = units.process(pid)
+    return {"boot": units.boot(), "pid": pid, "started": found["started"]} if found else None
 
 
 def _clock(seconds):
@@ -120,18 +215,21 @@ def release(state, run):
 def work(run, holder, seconds=LEASE_SECONDS, directory=DIRECTORY):
     """The state, locked and leased to a run, for one piece of work; saved when it ends.
 
-    When the work fails, the lease is given back, so that nobody has to wait for it to end. StateError when somebody else
-    holds it.
+    When the work fails, the lease is given back, and when this process is killed it ends with it, so that nobody has to
+    wait. StateError when somebody else holds it.
     """
     with locked(directory):
         state = load(directory)
-        claim(state, run, holder, seconds)
+        claim(state, run, holder, seconds, process=this_process())
         save(state, directory)
         try:
             yield state
         except BaseException:
             release(state, run)
             raise
+        else:
+            if state["lease"]:
+                state["lease"].pop("process", None)  # the run goes on, with other processes
         finally:
             save(state, directory)
 
@@ -140,10 +238,11 @@ def keep(data, directory=DIRECTORY):
     """Keep old bytes; returns their name, the SHA-256."""
     name = files.digest(data)
     folder = os.path.join(directory, "blobs")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
     path = os.path.join(folder, name)
-    if not os.path.exists(path):
-        files.replace(path, data, {"uid": 0, "gid": 0, "mode": 0o600})
+    with _writing():
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if not os.path.exists(path):
+            files.replace(path, data, {"uid": 0, "gid": 0, "mode": 0o600})
     return name
 
 
@@ -157,7 +256,7 @@ def kept(name, directory=DIRECTORY):
 
 def record(state, run, control, kind, target, before, after, **more):
     """Append one change; the caller saves before it makes the change."""
-    number = 1 + max([change["number"] for change in state["changes"]], default=0)
+    number = 1 + max([one["number"] for one in state["changes"] + state["undone"]], default=0)
     change = {
         "number": number,
         "run": run,

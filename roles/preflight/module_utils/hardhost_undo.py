@@ -34,7 +34,8 @@ def chosen(changes, scope, decisions, controls=(), run="", flags=()):
     if scope == "controls":
         return [change for change in changes if change["control"] in controls]
     if scope == "run":
-        last = run or max([change["run"] for change in changes], default="")
+        # By the order of the records: names of runs hold the controller's clock, and controllers disagree.
+        last = run or (max(changes, key=lambda change: change["number"])["run"] if changes else "")
         return [change for change in changes if change["run"] == last]
     return [
         change

@@ -47,7 +47,7 @@ from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_undo as undo
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.hardhost_options import OptionsError, difference
+from ansible.module_utils.hardhost_options import OptionsError, difference, redact_text
 
 
 class Refused(Exception):
@@ -360,7 +360,9 @@ def main():
     try:
         result = apply(module.params, module.check_mode)
     except (Refused, states.StateError, OptionsError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=redact_text(str(error)))
+    except OSError as error:
+        module.fail_json(msg="not everything was taken back: %s; mend it and run again" % files.why(error))
     for text in result["left"]:
         module.warn(text)
     module.exit_json(**result)

@@ -1,4 +1,4 @@
-"""Docker Content Trust is switched on where it was chosen, with the private server and the pinned root keys."""
+"""Docker Content Trust is switched on where chosen, with the private server and pinned keys."""
 
 from __future__ import annotations
 

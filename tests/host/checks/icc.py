@@ -46,5 +46,5 @@ def _open(reading: Reading, later: Any) -> Verdict:
             f"bridge: {named(running)}; stop them and restart dockerd"
         )
     return failed(
-        "dockerd was started with icc: false, but the default bridge does not isolate containers"
+        "dockerd was started with icc: false, but the bridge is open: restart it without containers"
     )

@@ -1,4 +1,4 @@
-"""What runs, and what was wanted by digest, is signed as the policy demands, by cosign's own word."""
+"""What runs and what was wanted by digest is signed as the policy demands: cosign says so."""
 
 from __future__ import annotations
 

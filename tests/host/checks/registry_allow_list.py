@@ -1,4 +1,4 @@
-"""What runs, and what the daemon asks in place of Docker Hub, comes from registries somebody named."""
+"""What runs, and the mirrors of the daemon, come from registries that somebody named."""
 
 from __future__ import annotations
 

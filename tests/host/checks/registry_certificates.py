@@ -1,4 +1,4 @@
-"""The daemon has the authorities of the registries, and a registry that answers is of its authority."""
+"""The daemon has its registries' authorities, and a registry that answers is of its own."""
 
 from __future__ import annotations
 

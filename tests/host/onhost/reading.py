@@ -1,8 +1,9 @@
 """Read, on the host and as root, what the checks need of the live system. Changes nothing.
 
-`read(wanted)` takes `{"keys": [daemon.json keys], "subjects": [of docker_files_paths], "settings": {control id:
-settings}, "inputs"}` and returns plain data: of flags and of daemon.json the wanted keys alone, of containers never
-the environment. Roles that bring a surface of their own read it themselves: `surfaces`.
+`read(wanted)` takes `{"keys": [daemon.json keys], "subjects": [of docker_files_paths],
+"settings": {control id: settings}, "inputs": {…}}` and returns plain data: of flags and of
+daemon.json the wanted keys alone, of containers never the environment. Roles that bring a surface
+of their own read it themselves: `surfaces`.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -25,7 +26,7 @@ from ansible.module_utils import hardhost_permissions as permissions
 from ansible.module_utils import hardhost_running as running_daemon
 from ansible.module_utils import hardhost_surfaces as surfaces
 from ansible.module_utils import hardhost_unit as units
-from ansible.module_utils.hardhost_options import OptionsError, parse
+from ansible.module_utils.hardhost_options import OptionsError, parse, redact
 
 
 def read(wanted):
@@ -129,7 +130,7 @@ def _daemon(process, facts, keys):
     return {
         "nofile": process["nofile"],
         "flags": {
-            when: {key: value for key, value in found.items() if key in keys}
+            when: _only(found, keys)
             for when, found in flags.items()
         },
     }
@@ -147,7 +148,7 @@ def _file(facts, keys):
 
 
 def _only(options, keys):
-    return {key: value for key, value in options.items() if key in keys}
+    return {key: redact(value, key) for key, value in options.items() if key in keys}
 
 
 def _read(facts, keys):

@@ -50,7 +50,7 @@ def test_what_is_saved_is_loaded(directory: str) -> None:
     ("text", "words"),
     [
         ('{"version": 2}', "version 2, this project knows version 1"),
-        ('{"version": "1"}', "has version 1"),
+        ('{"version": "1"}', "has version '1'"),
         ("{", "cannot be read"),
         ("[]", "cannot be read"),
         ("{}", "cannot be read"),
