@@ -133,7 +133,7 @@ def share_cosign(nodes: list[Host]) -> None:
 
 def prepared(node: Host) -> Lab:
     """The servers run; what the registry holds is remembered on the host."""
-    for name in ("servers.sh", "images.sh"):
+    for name in ("servers.sh", "images.sh", "api.py", "metadata.py"):
         script = (HERE / "files" / name).read_bytes()
         node.sh(f"mkdir -p /srv/trust && cat > /srv/trust/{name}", stdin=script)
     node.sh("[ -e /srv/trust/digests ] || { sh /srv/trust/servers.sh && sh /srv/trust/images.sh"

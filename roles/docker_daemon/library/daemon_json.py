@@ -210,6 +210,7 @@ def write(facts, data, edits, run, holder):
         if incomplete(needed):
             make_ranges(state, needed, run)
             validate(data, facts)
+        make_directory(state, path, edits[0]["control"], run)
         known = dict(state, changes=list(state["changes"]), files=dict(state["files"]))
         remember(state, path, facts["daemon_json"])
         in_force = running.known(facts)
@@ -227,7 +228,6 @@ def write(facts, data, edits, run, holder):
                 leaf=edit["leaf"],
             )
         state["files"][path]["written"] = files.digest(data)
-        make_directory(state, path, edits[0]["control"], run)
         states.save(state)
         described = facts["daemon_json"]["described"]
         like = {key: described[key] for key in ("uid", "gid", "mode")} if described else None

@@ -77,6 +77,7 @@ SHIPPED = (
     hardhost_trial,
     hardhost_unit,
 )
+ROOM, INODES = 4 * 2**20, 64  # free, for copies of daemon.json, the state and the job
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -121,6 +122,8 @@ def describe_job(facts, parameters, step):
         old = {"blob": states.keep(daemon["data"]), "described": daemon["described"]}
     return {
         "run": parameters["run"],
+        "holder": parameters["holder"],
+        "longest": longest(parameters["timeout"]),
         "path": daemon["path"],
         "step": step,
         "timeout": parameters["timeout"],
@@ -168,22 +171,31 @@ def place_code():
 
 
 def launch(facts, parameters, step):
-    """Start the job's unit and return at once."""
-    with states.work(parameters["run"], parameters["holder"], longest(parameters["timeout"])):
+    """Start the job's unit and return at once. The job takes the lease over; until it has, nobody else gets the lock."""
+    with states.work(parameters["run"], parameters["holder"]):
         shutil.rmtree(FOLDER, ignore_errors=True)
         os.makedirs(FOLDER, mode=0o700)
         place_code()
         job = json.dumps(describe_job(facts, parameters, step)).encode("utf-8")
         files.replace(os.path.join(FOLDER, "job.json"), job, {"uid": 0, "gid": 0, "mode": 0o600})
+        hardhost_restart_job.at_boot(FOLDER)
+        start_unit(longest(parameters["timeout"]))
+
+
+def start_unit(seconds):
+    """Start the job. systemd starts it again when it is killed, a few times."""
     words = [
         "systemd-run",
         "--unit=" + hardhost_unit.JOB_UNIT,
         "--collect",
-        "--no-block",
         "--quiet",
         "--setenv=PYTHONPATH=" + FOLDER,
         "--setenv=PATH=" + hardhost_facts.PATH,
-        "--property=RuntimeMaxSec=%d" % (longest(parameters["timeout"])),
+        "--property=RuntimeMaxSec=%d" % seconds,
+        "--property=Restart=on-abnormal",
+        "--property=RestartSec=1",
+        "--property=StartLimitBurst=4",
+        "--property=StartLimitIntervalSec=1h",
         "--description=hardhost: bring daemon.json into force",
         sys.executable,
         "-m",
@@ -194,6 +206,7 @@ def launch(facts, parameters, step):
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False
     )
     if done.returncode:
+        hardhost_restart_job.not_at_boot()
         raise Failed(
             "the job could not be started, nothing was restarted: %s"
             % done.stdout.decode("utf-8", "replace").strip()
@@ -238,7 +251,7 @@ def apply(parameters, check_mode):
     facts = hardhost_facts.collect()
     answer = {"changed": False, "step": "none", "keys": [], "pending": "", "notes": []}
     if not facts["engine"]["running"]:
-        return not_running(facts, answer, check_mode)
+        return not_running(facts, answer, parameters, check_mode)
     answer["step"], answer["keys"] = running.step(
         running.known(facts), facts["daemon_json"]["data"], running.shown(facts)
     )
@@ -262,6 +275,7 @@ def apply(parameters, check_mode):
         return answer
     answer["changed"] = True
     if not check_mode:
+        make_sure_of_room(os.path.realpath(facts["daemon_json"]["path"]))
         launch(facts, parameters, answer["step"])
         result = wait(longest(parameters["timeout"]))
         answer["notes"] = result["notes"]
@@ -270,13 +284,35 @@ def apply(parameters, check_mode):
     return answer
 
 
-def not_running(facts, answer, check_mode):
-    """A host without a daemon: fine while only looking, else a failure that says so."""
+def make_sure_of_room(path):
+    """The way back writes files too: on a full disk, nothing is restarted."""
+    for folder in (os.path.dirname(path), FOLDER, "/etc/systemd/system"):
+        while not os.path.isdir(folder):
+            folder = os.path.dirname(folder)
+        found = os.statvfs(folder)
+        if found.f_bavail * found.f_frsize < ROOM or (found.f_files and found.f_favail < INODES):
+            raise Failed(
+                "the file system of %s is full, and the way back needs room: nothing was restarted"
+                % folder
+            )
+
+
+def not_running(facts, answer, parameters, check_mode):
+    """A host without a daemon: fine while only looking; started where an undo has just put its file back; else a failure."""
     if check_mode or not facts["engine"]["installed"]:
         return answer
+    if facts["state"]["undone"]:
+        problem = service.restart(parameters["timeout"])
+        if not problem:
+            settle(parameters)
+            return dict(answer, changed=True, step="restart", keys=["dockerd did not run"])
+        raise Failed("dockerd does not run, and does not start with the old file either: %s" % problem)
     raise Failed(
-        "dockerd does not run, and nothing here stopped it: %s"
-        % (service.log(time.time() - 3600) or "see systemctl status docker")
+        "dockerd does not run, and nothing here stopped it: %s%s"
+        % (
+            service.log(time.time() - 3600) or "see systemctl status docker",
+            "; rollback.yml puts back what hardhost has changed" if facts["state"]["changes"] else "",
+        )
     )
 
 
@@ -285,6 +321,7 @@ def worded(result):
     ends = {
         "returned": "the old daemon.json is in force again and the Docker API answers",
         "down": "DOCKER IS DOWN; the old daemon.json is in place, see systemctl status docker",
+        "foreign": "nothing was restarted",
     }
     end = ends.get(result["outcome"], "the job broke off, the Docker API answers; run again")
     return "%s. What happened: %s%s" % (
@@ -316,6 +353,8 @@ def main():
         answer = apply(module.params, module.check_mode)
     except (Failed, states.StateError) as error:
         module.fail_json(msg=options.redact_text(str(error)))
+    except OSError as error:
+        module.fail_json(msg="nothing was restarted: %s" % files.why(error))
     for note in answer["notes"] + (
         ["restart withheld: " + answer["pending"]] if answer["pending"] else []
     ):

@@ -4,6 +4,9 @@ Runs as a transient systemd unit, so that neither a dead controller nor a lost c
 `job.json` in its folder, writes `result.json`: `{outcome, message, notes, finished}`; the outcome is `done`, `returned` (the
 old file is in force again) or `down`.
 
+A job that is killed is started again by systemd, and at the next boot where the host went down meanwhile; it goes on from
+`progress.json`.
+
 SPDX-License-Identifier: Apache-2.0
 """
 
@@ -21,7 +24,33 @@ from ansible.module_utils import hardhost_service as service
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_trial as trial
 from ansible.module_utils import hardhost_unit as units
-from ansible.module_utils.hardhost_options import changed_keys, look, parse, word
+from ansible.module_utils.hardhost_options import (
+    OptionsError,
+    changed_keys,
+    look,
+    parse,
+    same,
+    word,
+)
+
+PRIVATE = {"uid": 0, "gid": 0, "mode": 0o600}
+BOOT_PATH = "/etc/systemd/system/" + units.BOOT_UNIT
+BOOT_LINK = "/etc/systemd/system/multi-user.target.wants/" + units.BOOT_UNIT
+# Not ordered after docker.service: a dockerd that hangs at its start would keep it waiting for ever.
+BOOT_UNIT = """[Unit]
+Description=hardhost: go on with bringing daemon.json into force
+ConditionPathExists=%s/job.json
+After=local-fs.target containerd.service
+
+[Service]
+Type=exec
+Environment=PYTHONPATH=%s
+ExecStart=%s -m ansible.module_utils.hardhost_restart_job %s boot
+Restart=on-abnormal
+
+[Install]
+WantedBy=multi-user.target
+"""
 
 
 class Worse(Exception):
@@ -29,32 +58,73 @@ class Worse(Exception):
 
 
 class Job:
-    """One change of the running daemon. `job` is job.json: see `docker_restart.describe_job` for its shape."""
+    """One change of the running daemon. `job` is job.json: see `docker_restart.describe_job` for its shape.
 
-    def __init__(self, job):
+    `progress` is what an attempt that was killed knew, None for the first one. `booted`: the host went down meanwhile.
+    """
+
+    def __init__(self, job, folder, progress=None, booted=False):
         self.job = job
+        self.folder = folder
         self.path = job["path"]
         self.wanted = _bytes(job["wanted"])
         self.old = _bytes(job["old"]["blob"])
         self.notes = []
-        self.before = [one for one in docker.containers() if not one["restarting"]]
-        self.live_restore = self._live_restore()
+        self.booted = booted
         self.stopped = []
-        self.returning = False
+        self.progress = progress or self._first_look()
+        # After a boot, containers run as their restart policies say: none is missed.
+        self.before = [] if booted else self.progress["before"]
+        self.live_restore = self._live_restore() or (self.progress["live_restore"] and not booted)
+        self.returning = bool(self.progress["returning"])
+
+    def _first_look(self):
+        progress = {
+            "before": [one for one in docker.containers() if not one["restarting"]],
+            "live_restore": self._live_restore(),
+            "could": trial.start_container(
+                self.job["image"], self.job["run"].lower() + "-before"
+            ),
+            "returning": "",
+        }
+        self._remember(progress)
+        return progress
+
+    def _remember(self, progress):
+        """Keep what the next attempt must know, should this one be killed."""
+        self.progress = progress
+        data = json.dumps(progress).encode("utf-8")
+        files.replace(os.path.join(self.folder, "progress.json"), data, PRIVATE)
 
     def run(self):
         """Do it; the result."""
-        could = trial.start_container(self.job["image"], self.job["run"].lower() + "-before")
-        if could:
-            self.notes.append("before any change: %s" % could)
+        if not self._own_file():
+            return self._result("foreign", "somebody else has changed %s meanwhile" % self.path)
+        if self.returning:
+            return self._return(self.progress["returning"])
+        if self.progress["could"]:
+            self.notes.append("before any change: %s" % self.progress["could"])
         try:
-            self._forward(check_trial=not could)
-        except Worse as error:
-            return self._return(str(error))
+            self._forward(check_trial=not self.progress["could"])
+        except Exception as error:  # whatever went wrong, dockerd must come back
+            return self._return(_worded(error))
         self._settle(self.wanted, self.job["described"])
         return self._result("done", "")
 
+    def _own_file(self):
+        """Whether daemon.json is one of the two, but for the keys that are set on the way."""
+        try:
+            there = _without_passing(parse(files.read(self.path)))
+        except OptionsError:
+            return False
+        return any(
+            same(there, _without_passing(parse(data))) for data in (self.wanted, self.old)
+        )
+
     def _forward(self, check_trial):
+        if self.booted:
+            self._came_up()
+            return self._try_container(check_trial)
         keep = parse(self.wanted).get("live-restore") is True
         if self.before and keep and not self.live_restore and not self.job["swarm"]:
             if not service.reload(10, self._live_restore):
@@ -63,6 +133,7 @@ class Job:
                     % service.log(time.time() - 15)
                 )
             self.live_restore = True
+            self._remember(dict(self.progress, live_restore=True))
         if self.job["step"] == "reload":
             self._reload()
         else:
@@ -70,10 +141,20 @@ class Job:
                 self._stop_containers()
             self._start(self.wanted, self.job["described"])
             self._containers_again()
-        if check_trial:
-            problem = trial.start_container(self.job["image"], self.job["run"].lower() + "-after")
-            if problem:
-                raise Worse(problem)
+        return self._try_container(check_trial)
+
+    def _came_up(self):
+        """The boot was the restart: wait until dockerd has started, or has not."""
+        service.until(lambda: docker.answers() or _ended(units.show(service.UNIT)), self.job["timeout"])
+        if not docker.answers():
+            raise Worse("dockerd did not come up with the host: %s" % service.log(time.time() - self.job["timeout"]))
+
+    def _try_container(self, check_trial):
+        problem = check_trial and trial.start_container(
+            self.job["image"], self.job["run"].lower() + "-after"
+        )
+        if problem:
+            raise Worse(problem)
 
     def _reload(self):
         """Take over what a reload can; a key that was removed gets its default first, for a reload would leave it alone."""
@@ -147,6 +228,7 @@ class Job:
     def _return(self, why):
         """Put the old file back in force. What the message says is what the operator gets to see."""
         self.returning = True
+        self._remember(dict(self.progress, returning=why))
         old = self.job["old"]
         problem = self._reload_old() if self._same_process() else self._start_old()
         if problem:
@@ -269,12 +351,26 @@ def forget(state, path):
         state["files"].pop(path, None)
 
 
-def main(folder):
-    """Run the job of a folder and leave `result.json` there, whatever happens."""
+def _worded(error):
+    return str(error) if isinstance(error, Worse) else "%s: %s" % (type(error).__name__, error)
+
+
+def _without_passing(options):
+    return {key: value for key, value in options.items() if key not in running.RELOAD_DEFAULTS}
+
+
+def _ended(unit):
+    return unit.get("ActiveState") == "failed" or unit.get("SubState") == "auto-restart"
+
+
+def main(folder, how=""):
+    """Run the job of a folder and leave `result.json` there, whatever happens. `how`: "boot" where systemd starts it then."""
     with open(os.path.join(folder, "job.json"), encoding="utf-8") as stream:
         job = json.load(stream)
+    take_lease(job)
+    known = files.read(os.path.join(folder, "progress.json"))
     try:
-        result = Job(job).run()
+        result = Job(job, folder, json.loads(known) if known else None, how == "boot").run()
     except (
         Exception
     ) as error:  # the controller must learn of it; the traceback is in the journal too
@@ -289,8 +385,33 @@ def main(folder):
         )
         raise
     finally:
+        not_at_boot()
         give_lease_back(job["run"])
     write_result(folder, result)
+
+
+def take_lease(job):
+    """As long as this process lives, and as its starts and waits may take."""
+    with states.locked():
+        state = states.load()
+        states.claim(state, job["run"], job["holder"], job["longest"], process=states.this_process())
+        states.save(state)
+
+
+def at_boot(folder):
+    """Have systemd go on with the job should the host go down meanwhile. Nothing is loaded now: only a boot reads it."""
+    text = BOOT_UNIT % (folder, folder, sys.executable, folder)
+    files.replace(BOOT_PATH, text.encode("utf-8"), {"uid": 0, "gid": 0, "mode": 0o644})
+    os.makedirs(os.path.dirname(BOOT_LINK), mode=0o755, exist_ok=True)
+    if not os.path.islink(BOOT_LINK):
+        os.symlink(BOOT_PATH, BOOT_LINK)
+
+
+def not_at_boot():
+    """Take that back. Of a link, `files.remove` would remove what it leads to."""
+    if os.path.islink(BOOT_LINK):
+        os.unlink(BOOT_LINK)
+    files.remove(BOOT_PATH)
 
 
 def give_lease_back(run):
@@ -304,8 +425,8 @@ def give_lease_back(run):
 def write_result(folder, result):
     """Write result.json in one step."""
     data = json.dumps(result).encode("utf-8")
-    files.replace(os.path.join(folder, "result.json"), data, {"uid": 0, "gid": 0, "mode": 0o600})
+    files.replace(os.path.join(folder, "result.json"), data, PRIVATE)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

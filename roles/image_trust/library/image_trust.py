@@ -167,33 +167,28 @@ def obtain(todo, controls, parameters):
     if not wanted:
         return [], [], []
     settings = next(one["settings"] for one in controls if one["id"] == surface.SIGNATURES)["image_trust_signatures"]
-    refused, reported = judge(wanted, settings, parameters["inputs"].get("image_trust_cosign"))
-    if refused:
-        _give_lease_back(parameters["run"])
-        raise Refused("nothing was pulled, for these images are not signed as image_trust_policy demands: %s"
-                      % "; ".join(refused))
-    if moves(hardhost_facts.collect_local()):
-        return [], reported, ["images are pulled by the next run: dockerd is about to move to another data root"]
-    for reference in wanted:
-        with states.locked():
-            state = states.load()
-            states.claim(state, parameters["run"], parameters["holder"], PULL_SECONDS + states.LEASE_SECONDS)
-            states.record(state, parameters["run"], surface.SIGNATURES, "image", reference, {"present": False},
-                          {"present": True})
-            states.save(state)
-        try:
-            pull(reference)
-        except Refused:  # the run ends here: the operator's next one may follow at once
-            _give_lease_back(parameters["run"])
-            raise
+    seconds = states.LEASE_SECONDS + PULL_SECONDS * len(wanted)
+    with states.work(parameters["run"], parameters["holder"], seconds) as state:
+        refused, reported = judge(wanted, settings, parameters["inputs"].get("image_trust_cosign"))
+        if refused:
+            raise Refused("nothing was pulled, for these images are not signed as image_trust_policy demands: %s"
+                          % "; ".join(refused))
+        if moves(hardhost_facts.collect_local()):
+            return [], reported, ["images are pulled by the next run: dockerd is about to move to another data root"]
+        for reference in wanted:
+            recorded(state, reference, parameters["run"])
     return wanted, reported, []
 
 
-def _give_lease_back(run):
-    with states.locked():
-        state = states.load()
-        states.release(state, run)
-        states.save(state)
+def recorded(state, reference, run):
+    """Pull an image, recorded first; what did not come is not ours to remove later."""
+    change = states.record(state, run, surface.SIGNATURES, "image", reference, {"present": False}, {"present": True})
+    states.save(state)
+    try:
+        pull(reference)
+    except Refused:
+        state["changes"].remove(change)
+        raise
 
 
 def apply(parameters, check_mode):
@@ -207,9 +202,7 @@ def apply(parameters, check_mode):
     if check_mode or not touched:
         return result, []
     if any(found["files"] or found["lines"] or found["unwanted_lines"] for found in todo.values()):
-        with states.locked():
-            state = states.load()
-            states.claim(state, parameters["run"], parameters["holder"])
+        with states.work(parameters["run"], parameters["holder"]) as state:
             write(state, todo, parameters["run"])
     result["images"], result["reported"], warnings = obtain(todo, controls, parameters)
     return result, warnings + ["not signed, but pulled as image_trust_policy says: " + one for one in result["reported"]]

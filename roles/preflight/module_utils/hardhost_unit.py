@@ -43,6 +43,7 @@ FLAG_KEYS = {
     "node-generic-resource": "node-generic-resources",
 }
 JOB_UNIT = "hardhost-restart.service"
+BOOT_UNIT = "hardhost-restart-at-boot.service"  # goes on with a job during which the host went down
 NOT_KEYS = ("config-file", "validate", "version", "help")
 PROPERTIES = (
     "LoadState",
@@ -88,7 +89,8 @@ def properties(text):
 
 def job_runs():
     """Whether the host-side restart job is at work, this run's or that of a controller that has gone."""
-    return show(JOB_UNIT).get("ActiveState") in ("active", "activating", "deactivating")
+    at_work = ("active", "activating", "deactivating")
+    return any(show(unit).get("ActiveState") in at_work for unit in (JOB_UNIT, BOOT_UNIT))
 
 
 def environment(unit):
