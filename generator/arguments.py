@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from generator import yamlfile
-from generator.errors import Problem, Problems, one_of
+from generator.errors import InvalidContent, Problem, Problems, one_of
 from generator.layout import NOT_INPUTS
 from generator.model import Input, Option
 from generator.yamlfile import Document, Location
@@ -55,8 +55,11 @@ def read_defaults(role: Path) -> dict[str, Any]:
     path = role / "defaults" / "main.yml"
     if not path.exists():
         return {}
-    data = yamlfile.read(path).settled(lambda _: "any")
-    return data if isinstance(data, dict) else {}
+    document = yamlfile.read(path)
+    data = document.settled(lambda _: "any")
+    if data is not None and not isinstance(data, dict):
+        raise InvalidContent([document.problem((), "must be a map of variables to values")])
+    return data or {}
 
 
 def is_settings(option: Option) -> bool:

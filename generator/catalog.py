@@ -11,7 +11,7 @@ from typing import NamedTuple
 from generator import yamlfile
 from generator.arguments import inputs_of, is_settings, read_defaults, read_options
 from generator.content import Content
-from generator.errors import InvalidContent, Problems, shown
+from generator.errors import InvalidContent, Problem, Problems, shown
 from generator.layout import MECHANISM_CHECKS
 from generator.model import NAME, NAME_RULE, Control, ControlFile, Frozen, Input, Names, Role
 from generator.parse import parse
@@ -76,12 +76,21 @@ def precondition_names(module: Path) -> frozenset[str] | None:
     """The keys of the registry, read without running it; None where the module is not there."""
     if not module.is_file():
         return None
-    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+    for node in _parsed(module).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name) and target.id == "PRECONDITIONS":
             keys = getattr(getattr(node, "value", None), "keys", [])
             return frozenset(str(key.value) for key in keys if isinstance(key, ast.Constant))
     return frozenset()
+
+
+def _parsed(module: Path) -> ast.Module:
+    try:
+        return ast.parse(module.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        # Some of these come without a line, or with more text than tells anything.
+        problem = Problem(shown(module), getattr(error, "lineno", 0) or 0, "not valid Python")
+        raise InvalidContent([problem]) from None
 
 
 def _role_directories(directories: Iterable[Path], problems: Problems) -> list[Path]:

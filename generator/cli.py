@@ -39,14 +39,15 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
-        from generator.errors import HardhostError  # noqa: PLC0415
+        from generator.errors import messages, printable  # noqa: PLC0415
 
-        if not isinstance(error, HardhostError):
+        said, code = messages(error)
+        if not said:
             raise
         sys.stdout.flush()
-        for message in error.messages():
-            click.echo(message, err=True)
-        sys.exit(error.exit_code)
+        for message in said:
+            click.echo(printable(message), err=True)
+        sys.exit(code)
 
 
 def _complete_names(*kinds: str) -> Callable[..., list[CompletionItem]]:
@@ -209,12 +210,19 @@ def diff(
     type=_EXISTING_FILE,
     help="Write one project per environment of this file, DIR/<environment>.",
 )
+@click.option(
+    "--sign",
+    "key",
+    type=_EXISTING_FILE,
+    help="Sign the manifest with this ssh key; `verify --signers` demands it.",
+)
 @_force_option
 @_content_options
 def render(
     profile: str | None,
     directory: Path,
     environments: Path | None,
+    key: Path | None,
     force: bool,
     profiles: tuple[Path, ...],
     roles: tuple[Path, ...],
@@ -227,10 +235,10 @@ def render(
         raise click.UsageError("Give either PROFILE or --environments FILE.")
     if environments is not None:
         return commands.render_environments(
-            content, environments, directory, force=force, today=today
+            content, environments, directory, force=force, today=today, key=key
         )
     assert profile is not None  # noqa: S101 - one of the two is given
-    return commands.render_profile(content, profile, directory, force=force, today=today)
+    return commands.render_profile(content, profile, directory, force=force, today=today, key=key)
 
 
 @cli.command("verify")
@@ -250,6 +258,11 @@ def render(
 @click.option(
     "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML too."
 )
+@click.option(
+    "--signers",
+    type=_EXISTING_FILE,
+    help="Demand a signed manifest, by a key of this file (allowed_signers of ssh-keygen).",
+)
 @_format_option
 def verify(
     directory: Path,
@@ -258,6 +271,7 @@ def verify(
     limit: str | None,
     report: Path | None,
     junit: Path | None,
+    signers: Path | None,
     output_format: str,
 ) -> int:
     """Prove on the hosts what is in force; exit 1 where anything fails or nothing ran."""
@@ -271,6 +285,7 @@ def verify(
         limit=limit,
         report=report,
         junit=junit,
+        signers=signers,
         output_format=output_format,
         console=console,
     )

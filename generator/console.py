@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from generator.errors import printable
+
 STYLES: Mapping[str, str] = {
     "critical": "bold red",
     "high": "red",
@@ -56,17 +58,18 @@ def print_heading(text: str) -> None:
 
 def print_painted(text: str, code: str) -> None:
     """Text in a colour of the terminal, plain elsewhere."""
-    print_text(f"\033[{code}m{text}\033[0m" if code and _colour() else text)
+    text = printable(text)
+    sys.stdout.write(f"\033[{code}m{text}\033[0m\n" if code and _colour() else f"{text}\n")
 
 
 def print_text(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
 
 
 def print_message(text: str) -> None:
     """What is not data goes to standard error."""
     sys.stdout.flush()
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
 
 
 def _colour() -> bool:
@@ -85,5 +88,5 @@ def _print_drawn(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for number, header in enumerate(headers):
         table.add_column(header, no_wrap=number == 0, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
+        table.add_row(*(Text(printable(cell), style=STYLES.get(cell, "")) for cell in row))
     Console().print(table)

@@ -15,6 +15,29 @@ def with_values(text: str, values: Mapping[str, Any]) -> str:
     """The same file, comments included, with the given variables set to the given values."""
     if not values:
         return text
+    wanted = {**(yaml.safe_load(text) or {}), **values}
+    edited = _edited(text, values)
+    if _says(edited, wanted):
+        return edited
+    # A map in braces, an end mark: no line of its own for each variable.
+    return "---\n" + "".join(f"{_key(name)}:{as_yaml(value)}\n" for name, value in wanted.items())
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads our own mark of data as the text it marks."""
+
+
+_Loader.add_constructor("!unsafe", _Loader.construct_scalar)
+
+
+def _says(text: str, wanted: Mapping[str, Any]) -> bool:
+    try:
+        return bool(yaml.load(text, Loader=_Loader) == wanted)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError:
+        return False
+
+
+def _edited(text: str, values: Mapping[str, Any]) -> str:
     lines = text.splitlines(keepends=True)
     spans = _spans(text)
     for name in sorted(values.keys() & spans.keys(), key=lambda name: -spans[name][0]):

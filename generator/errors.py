@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 _MOST_NAMES = 24  # a message does not list more
+# What moves the cursor, recolours, or reverses the reading direction of a terminal.
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Problem(NamedTuple):
@@ -60,6 +64,16 @@ class RefusedOutput(HardhostError):
         return list(self._messages)
 
 
+def messages(error: Exception) -> tuple[list[str], int]:
+    """What to tell of an error, and the exit code; nothing to tell of our own mistakes."""
+    if isinstance(error, HardhostError):
+        return error.messages(), error.exit_code
+    if isinstance(error, OSError) and error.filename is not None:
+        # A file or directory that may not be read, or is gone since it was listed.
+        return [f"{shown(os.fsdecode(error.filename))}: {error.strerror}"], HardhostError.exit_code
+    return [], 1
+
+
 class Problems:
     """Collects problems over many files, so that they can be shown all at once."""
 
@@ -93,6 +107,11 @@ class Problems:
     def raise_if_any(self) -> None:
         if self._found:
             raise InvalidContent(self._found)
+
+
+def printable(text: str) -> str:
+    """Text that a terminal can only show: file names, manifests and hosts are not ours."""
+    return _INVISIBLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def shown(path: Path | str) -> str:

@@ -113,7 +113,7 @@ def _templates() -> Environment:
         autoescape=False,  # noqa: S701 - YAML and Markdown, not HTML
     )
     environment.filters |= {
-        "line": wording.line,
+        "prose": wording.prose,
         "cell": wording.cell,
         "code": wording.code,
         "value": lambda given: wording.code(wording.value(given)),

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from generator.settings import dotted, is_wish, leaves
+
+
+_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
+_MARKUP = re.compile(r"<(?=[A-Za-z/!?])|[\[\]]")
+_BLOCK = re.compile(r"^(?=[#>|=+~-]|\*\s|```)|(?<=^\d)(?=[.)]\s)")  # where text would begin a block
 
 
 def line(text: str) -> str:
@@ -13,9 +19,22 @@ def line(text: str) -> str:
     return " ".join(text.split())
 
 
+def prose(text: str) -> str:
+    """Text on one line of Markdown, which may hold code and emphasis, and no HTML, link or image."""
+    text, parts, start = line(text), [], 0
+    for code_span in _CODE.finditer(text):
+        parts += [_escaped(text[start : code_span.start()]), code_span[0]]
+        start = code_span.end()
+    return _BLOCK.sub(r"\\", "".join([*parts, _escaped(text[start:])]), count=1)
+
+
+def _escaped(text: str) -> str:
+    return _MARKUP.sub(lambda found: "\\" + found[0], text)
+
+
 def cell(text: str) -> str:
     """Text that cannot end a cell of a Markdown table."""
-    return line(text).replace("|", "\\|")
+    return prose(text).replace("|", "\\|")
 
 
 def code(text: str) -> str:

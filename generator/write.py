@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from generator.errors import RefusedOutput, shown
 from generator.render import MANIFEST
+
+SIGNATURE = f"{MANIFEST}.sig"
 
 
 class Written(NamedTuple):
@@ -29,11 +33,14 @@ class Change(NamedTuple):
     files: Mapping[str, bytes]
     previous: Mapping[str, str]  # the last manifest: path -> digest
     modified: frozenset[str]
+    force: bool
 
 
 def prepare(directory: Path, files: Mapping[str, bytes], *, force: bool = False) -> Change:
     """Look before writing; raises RefusedOutput where a file is not ours to replace."""
     try:
+        if directory.is_symlink():
+            raise RefusedOutput([f"{directory}: a symbolic link; give the directory it leads to"])
         if directory.exists() and not directory.is_dir():
             raise RefusedOutput([f"{shown(directory)}: not a directory"])
         previous = read_manifest(directory)
@@ -48,23 +55,51 @@ def prepare(directory: Path, files: Mapping[str, bytes], *, force: bool = False)
         ]
     if refused:
         raise RefusedOutput(refused)
-    return Change(directory, files, previous, modified)
+    return Change(directory, files, previous, modified, force)
 
 
 def write(change: Change) -> Written:
-    """Replace file by file, remove what is no longer needed, the manifest last."""
-    directory, files = change.directory, change.files
+    """Look again with the directory to ourselves, then replace file by file."""
     try:
-        changed = sum(
-            _put(directory / path, content) for path, content in files.items() if path != MANIFEST
-        )
-        stale = sorted(change.previous.keys() - files.keys())
-        removed = sum(_remove(directory, path) for path in stale if path not in change.modified)
-        changed += _put(directory / MANIFEST, files[MANIFEST])
+        change.directory.mkdir(parents=True, exist_ok=True)
+        with _alone(change.directory):
+            return _write(prepare(change.directory, change.files, force=change.force))
     except OSError as error:
         raise _cannot(error) from None
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Keep a second render of this directory waiting; the kernel lets go when we end."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write(change: Change) -> Written:
+    """Replace file by file, remove what is no longer needed, the manifest last."""
+    directory, files = change.directory, change.files
+    changed = sum(
+        _put(directory / path, content) for path, content in files.items() if path != MANIFEST
+    )
+    stale = sorted(change.previous.keys() - files.keys())
+    removed = sum(_remove(directory, path) for path in stale if path not in change.modified)
+    if _put(directory / MANIFEST, files[MANIFEST]):
+        changed += 1
+        (directory / SIGNATURE).unlink(missing_ok=True)  # it was for another manifest
     kept = tuple(path for path in stale if path in change.modified)
     return Written(changed, len(files) - changed, removed, kept)
+
+
+def write_signature(directory: Path, signature: bytes) -> None:
+    """Put the signature beside the manifest that it is for."""
+    try:
+        _put(directory / SIGNATURE, signature)
+    except OSError as error:
+        raise _cannot(error) from None
 
 
 def read_manifest(directory: Path) -> dict[str, str]:
@@ -110,7 +145,7 @@ def _why(path: str, previous: Mapping[str, str]) -> str:
 def _links(directory: Path, names: Iterable[str]) -> Iterator[str]:
     """Links on the way to a file: writing through them could leave the directory."""
     parents = {parent for name in names for parent in PurePosixPath(name).parents}
-    for name in sorted({*map(str, names), *map(str, parents)} - {"."} | {MANIFEST}):
+    for name in sorted({*map(str, names), *map(str, parents)} - {"."} | {MANIFEST, SIGNATURE}):
         if (directory / name).is_symlink():
             yield f"{shown(directory)}/{name}: a symbolic link; remove it"
 

@@ -29,7 +29,7 @@ _RESOLVERS: Mapping[str | None, list[tuple[str, re.Pattern[str]]]] = (
 _PLAIN_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _PLAIN_FRACTION = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 _PLAIN_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _SPECIAL_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 

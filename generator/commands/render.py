@@ -14,22 +14,34 @@ from generator.errors import Problem, shown
 from generator.model import Environment, Profile
 from generator.render import render
 from generator.resolve import expired, resolve
-from generator.write import Change, Written, prepare, write
+from generator.write import Change, Written, prepare, write, write_signature
 
 
 def render_profile(
-    content: Content, profile: str, directory: Path, *, force: bool, today: date
+    content: Content,
+    profile: str,
+    directory: Path,
+    *,
+    force: bool,
+    today: date,
+    key: Path | None = None,
 ) -> int:
     """Make DIR the project of a profile."""
     library = load(content)
     chosen = library.profile(profile)
     _warn([chosen], today)
-    _write_all([prepare(directory, _files(library, chosen), force=force)])
+    _write_all([prepare(directory, _files(library, chosen), force=force)], key)
     return 0
 
 
 def render_environments(
-    content: Content, environments: Path, directory: Path, *, force: bool, today: date
+    content: Content,
+    environments: Path,
+    directory: Path,
+    *,
+    force: bool,
+    today: date,
+    key: Path | None = None,
 ) -> int:
     """Make DIR/<environment> the project of each; all are checked before one is written."""
     library = load(content)
@@ -38,7 +50,8 @@ def render_environments(
     projects = {
         name: _files(library, library.profiles[one.profile], one) for name, one in found.items()
     }
-    _write_all([prepare(directory / name, files, force=force) for name, files in projects.items()])
+    changes = [prepare(directory / name, files, force=force) for name, files in projects.items()]
+    _write_all(changes, key)
     return 0
 
 
@@ -49,9 +62,14 @@ def _files(
     return render(plan, library.catalog, library.content)
 
 
-def _write_all(changes: list[Change]) -> None:
+def _write_all(changes: list[Change], key: Path | None) -> None:
     for change in changes:
         _tell(change.directory, write(change))
+        if key:
+            from generator.signing import sign  # noqa: PLC0415 - only where it is asked for
+
+            write_signature(change.directory, sign(change.directory, key))
+            console.print_message(f"{shown(change.directory)}: manifest signed with {shown(key)}")
 
 
 def _tell(directory: Path, written: Written) -> None:

@@ -23,6 +23,10 @@ from generator.report_text import reasons, summary, table
 from generator.write import read_manifest
 
 
+# Where Ansible and pytest find code beside a playbook, whoever put it there.
+_CODE = ("roles", "tests", "library", "module_utils", "collections")
+
+
 def verify(
     directory: Path,
     inventory: Path,
@@ -33,10 +37,15 @@ def verify(
     junit: Path | None,
     output_format: str,
     console: ModuleType,
+    signers: Path | None = None,
 ) -> int:
     """Exit code 0 only where every audited control holds and every host was audited."""
     project, inventory = directory.resolve(), inventory.resolve()
-    plan = _plan(project)
+    if signers:
+        from generator.signing import check as signed_by  # noqa: PLC0415 - only where asked for
+
+        console.print_message(f"{shown(project)}: signed by {signed_by(project, signers)}")
+    plan = plan_of(project)
     started = datetime.now(UTC)
     hosts = [*_audit(project, inventory, plan, limit, probe=probe)]
     found = build(plan, hosts, probe=probe, started=started, finished=datetime.now(UTC))
@@ -52,7 +61,7 @@ def verify(
     return found.exit_code
 
 
-def _plan(project: Path) -> Plan:
+def plan_of(project: Path) -> Plan:
     """The plan of an unmodified project in which no waiver has expired."""
     try:
         text = (project / PLAN).read_bytes()
@@ -95,7 +104,8 @@ def modifications(project: Path) -> Iterator[Problem]:
 
 
 def _programs(project: Path) -> set[str]:
-    found = (path for part in ("roles", "tests") for path in (project / part).rglob("*"))
+    parts = [project / name for name in _CODE]
+    found = (path for part in (*parts, *project.glob("*_plugins")) for path in part.rglob("*"))
     names = {path.relative_to(project) for path in found if path.is_file() or path.is_symlink()}
     return {name.as_posix() for name in names if "__pycache__" not in name.parts}
 

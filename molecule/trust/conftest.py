@@ -21,12 +21,6 @@ HERE = Path(__file__).parent
 REGISTRY = "registry.test:5000"
 SERVER = "https://notary.test:4443"
 COSIGN = {"debian12trust": "/opt/cosign", "debian13trust": "/usr/bin/cosign"}
-# Passphrases of keys that live as long as the host.
-DCT = (
-    f"DOCKER_CONTENT_TRUST=1 DOCKER_CONTENT_TRUST_SERVER={SERVER}"
-    " DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE=scenario"
-    " DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE=scenario"
-)
 
 
 @dataclass
@@ -43,7 +37,9 @@ class Lab:
 
     def file(self, name: str) -> str:
         """A file of the servers' directory: keys, certificates."""
-        return self.files.setdefault(name, self.host.out(f"cat /srv/trust/{name}"))
+        if name not in self.files:
+            self.files[name] = self.host.out(f"cat /srv/trust/{name}")
+        return self.files[name]
 
     def run(self, command: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
         return self.host.sh(f"{{ {command}\n}} 2>&1", check=False, **options)
@@ -78,6 +74,7 @@ class Lab:
             "image_trust_server": SERVER,
             "image_trust_server_ca": self.file("ca.crt"),
             "image_trust_units": ["deploy.service"],
+            "image_trust_roots": {f"{REGISTRY}/dct": self.file("root.json")},
         }
         if self.host.os == "debian12trust":
             inputs["image_trust_cosign"] = {"path": COSIGN[self.host.os], "sha256": self.sha256()}
@@ -133,16 +130,24 @@ def share_cosign(nodes: list[Host]) -> None:
 
 def prepared(node: Host) -> Lab:
     """The servers run; what the registry holds is remembered on the host."""
-    for name in ("servers.sh", "images.sh", "api.py", "metadata.py"):
+    for name in ("servers.sh", "images.sh", "publish.sh", "damage.sh", "api.py", "metadata.py"):
         script = (HERE / "files" / name).read_bytes()
         node.sh(f"mkdir -p /srv/trust && cat > /srv/trust/{name}", stdin=script)
-    node.sh("[ -e /srv/trust/digests ] || { sh /srv/trust/servers.sh && sh /srv/trust/images.sh"
-            " > /srv/trust/digests.new && mv /srv/trust/digests.new /srv/trust/digests; }")  # fmt: skip
+    node.sh(PREPARE)
     lines = node.out("cat /srv/trust/digests").split()
     node.sh("cat > /etc/systemd/system/deploy.service && systemctl daemon-reload", stdin=DEPLOY)
     return Lab(node, dict(line.split("=", 1) for line in lines))
 
 
+PREPARE = """set -eu
+cd /srv/trust
+if [ ! -e digests ]; then
+    sh servers.sh
+    sh images.sh > digests.new
+    sh publish.sh
+    mv digests.new digests
+fi
+"""
 DEPLOY = f"""[Service]
 Type=oneshot
 ExecStart=/bin/sh -c 'docker pull {REGISTRY}/app:unsigned > /run/deploy.log 2>&1'

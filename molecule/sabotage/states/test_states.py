@@ -9,7 +9,7 @@ from tests.hosts.project import Project
 from tests.sabotage import states
 from tests.sabotage.states import State
 
-# Roles with more than these hosts can be have a scenario of their own.
+# The daemon, its files and its engine; other roles bring a scenario of their own.
 ROLES = ("docker_daemon", "docker_engine", "docker_files")
 CONTROLS = [control for control in states.controls() if control.startswith(ROLES)]
 STATES = [state for control in CONTROLS for state in states.load(control)]
@@ -25,13 +25,15 @@ def hardened(project: Project, nodes: list[Host]) -> Statuses:
     return {node.name: report.statuses(node.name) for node in nodes}
 
 
-def test_every_control_of_the_plan_is_sabotaged(project: Project) -> None:
-    assert sorted(project.controls()) == CONTROLS
+def test_every_control_of_these_roles_is_sabotaged(project: Project) -> None:
+    planned = [control for control in project.controls() if control.startswith(ROLES)]
+    assert sorted(planned) == CONTROLS
 
 
 def test_the_host_is_hardened(hardened: Statuses) -> None:
     for statuses in hardened.values():
-        assert set(statuses.values()) <= {"pass", "not_applicable"}
+        ours = {statuses[control] for control in CONTROLS}
+        assert ours <= {"pass", "not_applicable"}
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: f"{state.control}-{state.name}")

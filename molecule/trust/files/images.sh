@@ -48,12 +48,12 @@ END
 }
 
 n=0
-for name in old new unsigned stranger moved certificate expired damaged; do
+for name in old new unsigned stranger moved certificate expired damaged signed; do
     n=$((n + 1))
     digest=$(push "app:$name" $n)
     reference=registry.test:5000/app@$digest
     case $name in
-        old|damaged) sign --key old.key "$reference" ;;
+        old|damaged|signed) sign --key old.key "$reference" ;;
         new|stranger) sign --key $name.key "$reference" ;;
         moved) signature "$old" "$digest" ;;
         certificate) sign --key release.key --certificate release-30.crt --certificate-chain signing.crt "$reference" ;;
@@ -64,19 +64,8 @@ for name in old new unsigned stranger moved certificate expired damaged; do
 done
 # A free corner of the registry, where nothing has to be signed.
 echo "free=$(push free/app:1 3)"
-for n in 1 2 3 4 5 6 7 8; do
+for n in 1 2 3 4 5 6 7 8 9; do
     docker rmi "source:$n" >/dev/null  # what is pulled from now on is downloaded
 done
 
-# Somebody with access to the registry's disk changes what an image that was signed consists of.
-damaged=$(python3 - <<'END'
-import json, ssl, urllib.request
-tls = ssl.create_default_context(cafile="/srv/trust/ca.crt")
-tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
-kind = "application/vnd.docker.distribution.manifest.v2+json"
-request = urllib.request.Request("https://registry.test:5000/v2/app/manifests/damaged", headers={"Accept": kind})
-print(json.load(urllib.request.urlopen(request, context=tls))["layers"][0]["digest"].partition(":")[2])
-END
-)
-printf 'damage' | dd of="storage/docker/registry/v2/blobs/sha256/$(echo "$damaged" | cut -c1-2)/$damaged/data" \
-    conv=notrunc bs=1 seek=100 2>/dev/null
+sh damage.sh app damaged

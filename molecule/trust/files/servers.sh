@@ -51,7 +51,7 @@ for port in 5000 4443; do
 done
 
 # Images that differ: busybox and a text.
-for version in 1 2 3 4 5 6 7 8; do
+for version in 1 2 3 4 5 6 7 8 9; do
     echo "version $version" > root/version
     mkdir -p root/bin && cp /bin/busybox root/bin/busybox
     for link in sh sleep cat; do ln -sf busybox root/bin/$link; done

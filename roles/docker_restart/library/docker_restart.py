@@ -286,9 +286,9 @@ def apply(parameters, check_mode):
 
 def make_sure_of_room(path):
     """The way back writes files too: on a full disk, nothing is restarted."""
-    for folder in (os.path.dirname(path), FOLDER, "/etc/systemd/system"):
-        while not os.path.isdir(folder):
-            folder = os.path.dirname(folder)
+    for folder in (os.path.dirname(path), states.DIRECTORY, "/etc/systemd/system"):
+        if not os.path.isdir(folder):
+            continue
         found = os.statvfs(folder)
         if found.f_bavail * found.f_frsize < ROOM or (found.f_files and found.f_favail < INODES):
             raise Failed(
@@ -306,12 +306,16 @@ def not_running(facts, answer, parameters, check_mode):
         if not problem:
             settle(parameters)
             return dict(answer, changed=True, step="restart", keys=["dockerd did not run"])
-        raise Failed("dockerd does not run, and does not start with the old file either: %s" % problem)
+        raise Failed(
+            "dockerd does not run, and does not start with the old file either: %s" % problem
+        )
     raise Failed(
         "dockerd does not run, and nothing here stopped it: %s%s"
         % (
             service.log(time.time() - 3600) or "see systemctl status docker",
-            "; rollback.yml puts back what hardhost has changed" if facts["state"]["changes"] else "",
+            "; rollback.yml puts back what hardhost has changed"
+            if facts["state"]["changes"]
+            else "",
         )
     )
 

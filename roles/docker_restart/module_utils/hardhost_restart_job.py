@@ -80,13 +80,18 @@ class Job:
 
     def _first_look(self):
         progress = {
-            "before": [one for one in docker.containers() if not one["restarting"]],
-            "live_restore": self._live_restore(),
-            "could": trial.start_container(
-                self.job["image"], self.job["run"].lower() + "-before"
-            ),
+            "before": [],
+            "live_restore": False,
+            "could": "",
             "returning": "",
+            "settling": False,
         }
+        if not self.booted:
+            progress.update(
+                before=[one for one in docker.containers() if not one["restarting"]],
+                live_restore=self._live_restore(),
+                could=trial.start_container(self.job["image"], self.job["run"].lower() + "-before"),
+            )
         self._remember(progress)
         return progress
 
@@ -108,6 +113,7 @@ class Job:
             self._forward(check_trial=not self.progress["could"])
         except Exception as error:  # whatever went wrong, dockerd must come back
             return self._return(_worded(error))
+        self._remember(dict(self.progress, settling=True))
         self._settle(self.wanted, self.job["described"])
         return self._result("done", "")
 
@@ -117,14 +123,18 @@ class Job:
             there = _without_passing(parse(files.read(self.path)))
         except OptionsError:
             return False
-        return any(
-            same(there, _without_passing(parse(data))) for data in (self.wanted, self.old)
-        )
+        return any(same(there, _without_passing(parse(data))) for data in (self.wanted, self.old))
 
     def _forward(self, check_trial):
         if self.booted:
             self._came_up()
-            return self._try_container(check_trial)
+        if self.progress[
+            "settling"
+        ]:  # a second restart would find live-restore switched off already
+            return
+        if self.booted:
+            self._try_container(check_trial)
+            return
         keep = parse(self.wanted).get("live-restore") is True
         if self.before and keep and not self.live_restore and not self.job["swarm"]:
             if not service.reload(10, self._live_restore):
@@ -141,13 +151,18 @@ class Job:
                 self._stop_containers()
             self._start(self.wanted, self.job["described"])
             self._containers_again()
-        return self._try_container(check_trial)
+        self._try_container(check_trial)
 
     def _came_up(self):
         """The boot was the restart: wait until dockerd has started, or has not."""
-        service.until(lambda: docker.answers() or _ended(units.show(service.UNIT)), self.job["timeout"])
+        service.until(
+            lambda: docker.answers() or _ended(units.show(service.UNIT)), self.job["timeout"]
+        )
         if not docker.answers():
-            raise Worse("dockerd did not come up with the host: %s" % service.log(time.time() - self.job["timeout"]))
+            raise Worse(
+                "dockerd did not come up with the host: %s"
+                % service.log(time.time() - self.job["timeout"])
+            )
 
     def _try_container(self, check_trial):
         problem = check_trial and trial.start_container(
@@ -228,12 +243,14 @@ class Job:
     def _return(self, why):
         """Put the old file back in force. What the message says is what the operator gets to see."""
         self.returning = True
-        self._remember(dict(self.progress, returning=why))
-        old = self.job["old"]
-        problem = self._reload_old() if self._same_process() else self._start_old()
+        old, problem = self.job["old"], ""
+        if not (self.progress["returning"] and self.progress["settling"]):
+            self._remember(dict(self.progress, returning=why, settling=False))
+            problem = self._reload_old() if self._same_process() else self._start_old()
         if problem:
             self._write(self.old, old["described"])
             return self._result("down", "%s; and with the old file: %s" % (why, problem))
+        self._remember(dict(self.progress, settling=True))
         self._settle(self.old, old["described"])
         with states.locked():
             state = states.load()
@@ -394,7 +411,9 @@ def take_lease(job):
     """As long as this process lives, and as its starts and waits may take."""
     with states.locked():
         state = states.load()
-        states.claim(state, job["run"], job["holder"], job["longest"], process=states.this_process())
+        states.claim(
+            state, job["run"], job["holder"], job["longest"], process=states.this_process()
+        )
         states.save(state)
 
 

@@ -19,6 +19,7 @@ def start_container(image, name):
         return ""
     reference = "hardhost-trial:%s" % name
     try:
+        _remove("/containers/hardhost-trial-%s?force=1" % name)  # of an attempt that was killed
         _import(image, reference)
         return _run(reference, "hardhost-trial-%s" % name)
     except docker.ApiError as error:

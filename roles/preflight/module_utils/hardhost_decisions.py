@@ -76,6 +76,11 @@ def refusal(facts):
         return "the daemon does not answer all questions: %s" % (
             facts["api_error"] or "no answer to /info"
         )
+    if facts["containerd_error"]:
+        return (
+            "%s: dockerd runs, but starts no container and would not survive a restart; start containerd first"
+            % (facts["containerd_error"])
+        )
     wrong = new_problems(unflagged(facts), running_daemon.accepted(facts), **context(facts))
     if wrong:
         return "dockerd would not work with %s as it stands: %s" % (

@@ -6,10 +6,10 @@ SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import glob
-import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 
 from ansible.module_utils import hardhost_docker as docker
@@ -44,6 +44,7 @@ def collect():
     )
     facts.update(_api(facts["engine"]))
     facts["data_roots"] = _data_roots(facts)
+    facts["containerd_error"] = _containerd(facts)
     return facts
 
 
@@ -303,6 +304,22 @@ def _data_roots(facts):
     root = facts["info"].get("DockerRootDir") or "/var/lib/docker"
     above = os.path.dirname(root) if re.search(r"/\d+\.\d+$", root) else root
     return sorted(path for path in glob.glob(above + "/*") if re.search(r"/\d+\.\d+$", path))
+
+
+def _containerd(facts):
+    """Why the containerd which dockerd is told to use does not answer; "" where it does, or dockerd brings its own."""
+    path = facts["flags"].get("containerd") or facts["daemon_json"]["options"].get("containerd")
+    if not facts["process"] or not isinstance(path, str) or not path.startswith("/"):
+        return ""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(10)
+    try:
+        connection.connect(path)
+    except OSError as error:
+        return "containerd does not answer at %s (%s)" % (path, error.strerror or error)
+    finally:
+        connection.close()
+    return ""
 
 
 def _state(directory):

@@ -60,7 +60,10 @@ def empty():
 def load(directory=DIRECTORY):
     """The state as it is on disk, `empty()` where there is none. StateError where it cannot be read."""
     path = os.path.join(directory, "state.json")
-    data = files.read(path)
+    try:
+        data = files.read(path)
+    except OSError as error:
+        raise StateError(_unusable(path, error.strerror)) from error
     if data is None:
         return empty()
     try:
@@ -147,7 +150,9 @@ def locked(directory=DIRECTORY):
     with _writing():
         os.makedirs(directory, mode=0o700, exist_ok=True)
         os.chmod(directory, 0o700)
-        handle = open(os.path.join(directory, "lock"), "w", encoding="ascii")
+        handle = open(  # noqa: SIM115 - closed below, so that what goes wrong inside is not taken for a full disk
+            os.path.join(directory, "lock"), "w", encoding="ascii"
+        )
     with handle:
         _lock(handle)
         yield

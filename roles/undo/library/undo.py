@@ -362,7 +362,9 @@ def main():
     except (Refused, states.StateError, OptionsError) as error:
         module.fail_json(msg=redact_text(str(error)))
     except OSError as error:
-        module.fail_json(msg="not everything was taken back: %s; mend it and run again" % files.why(error))
+        module.fail_json(
+            msg="not everything was taken back: %s; mend it and run again" % files.why(error)
+        )
     for text in result["left"]:
         module.warn(text)
     module.exit_json(**result)

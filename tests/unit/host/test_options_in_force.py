@@ -32,7 +32,7 @@ def put(reading: dict[str, Any], where: str, key: str, value: Any) -> None:
             {"file": None, "read": None}, "pass", '"info"', id="the_default_is_what_is_wanted"
         ),
         pytest.param({"file": "debug"}, "fail", "the next start", id="lost_with_the_next_start"),
-        pytest.param({"read": "debug"}, "pending", "restart it", id="written_but_not_restarted"),
+        pytest.param({"read": "debug"}, "pending", "restart due", id="written_but_not_restarted"),
         pytest.param({"file": "debug", "read": "debug"}, "fail", 'wanted is "info"', id="wrong"),
         pytest.param(
             {"file": None, "read": None, "flag": "debug", "configured": "debug"},

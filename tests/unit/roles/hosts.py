@@ -60,6 +60,7 @@ _QUIET: Json = {
     "networks": [],
     "data_roots": [],
     "api_error": "",
+    "containerd_error": "",
     "state_error": "",
     "state": {
         "version": 1,

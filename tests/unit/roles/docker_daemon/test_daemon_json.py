@@ -138,7 +138,7 @@ class TestWrite:
         path = tmp_path / "docker" / "daemon.json"
         state = self.written(path, None, ICC)
         assert [(change["kind"], change["target"]) for change in state["changes"]] == [
-            ("daemon_json_leaf", str(path)), ("directory", str(path.parent))
+            ("directory", str(path.parent)), ("daemon_json_leaf", str(path))
         ]  # fmt: skip
         assert state["files"][str(path)]["before"] == {"present": False}
 

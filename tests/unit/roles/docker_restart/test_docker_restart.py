@@ -17,7 +17,7 @@ NEWER = {"age": 2.0**40, "pid": 7, "started": 1}  # seconds: the daemon is older
 
 
 def job(host: Json) -> Json:
-    parameters: dict[str, Any] = {"run": "r1", "timeout": 120, "image": {}}
+    parameters: dict[str, Any] = {"run": "r1", "holder": "ops@bastion", "timeout": 120, "image": {}}
     found: Json = docker_restart.describe_job(host, parameters, "restart")
     return found
 

@@ -1,0 +1,1 @@
+"""Hostile files for the generator, found by coverage: `make fuzz`."""

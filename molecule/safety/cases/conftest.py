@@ -1,0 +1,75 @@
+"""Hosts with containers that serve, the project's modules on them, and how long the loops are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hosts import container_host
+from tests.hosts.container_host import Host
+from tests.hosts.project import Project, render
+from tests.hosts.serving import Serving, serving
+from tests.hosts.steps import Steps
+
+# Written by a person: foreign keys, odd spacing, no newline at the end, a mode of its own.
+ORIGINAL = b'{"dns": ["192.0.2.53"],  "labels":["rack=7"]}'
+
+
+@pytest.fixture(scope="session")
+def every_point() -> bool:
+    """`make test-all` loops over all points; `make test` takes a few of each loop."""
+    return os.environ.get("HARDHOST_LOOPS") == "all"
+
+
+@pytest.fixture(scope="session")
+def old(nodes: list[Host], memory: Path) -> Iterator[Steps]:
+    """Debian 12, whose engine has no --validate."""
+    yield prepared(nodes, "safety12", memory)
+
+
+@pytest.fixture(scope="session")
+def new(nodes: list[Host], memory: Path) -> Iterator[Steps]:
+    yield prepared(nodes, "safety13", memory)
+
+
+def prepared(nodes: list[Host], name: str, memory: Path) -> Steps:
+    host = next(one for one in nodes if one.name == name)
+    steps = Steps(host, render("development", memory / name, [host]))
+    steps.install()
+    return steps
+
+
+def put_daemon_json(host: Host, content: bytes | None, mode: str = "0640") -> None:
+    """As an operator does: write it, restart, see that it works."""
+    path = "/etc/docker/daemon.json"
+    if content is None:
+        host.sh(f"rm -f {path}")
+    else:
+        host.sh(f"cat > {path} && chmod {mode} {path} && touch -d 2024-02-29 {path}", stdin=content)
+    host.sh("systemctl reset-failed docker docker.socket; systemctl restart docker")
+
+
+@pytest.fixture
+def project(node: Host, memory: Path) -> Project:
+    """`development` for whole playbooks, with a deadline for restarts that a test can wait for."""
+    made = render("development", memory / f"{node.name}-plays", [node])
+    made.give(docker_restart_timeout=30)
+    return made
+
+
+@pytest.fixture
+def fresh(node: Host) -> Host:
+    """The host made anew: what one case did to it must not help or hurt the next."""
+    return container_host.up(node.name, node.os)
+
+
+@pytest.fixture
+def served(old: Steps) -> Iterator[Serving]:
+    # What a case that failed has left must not fail the next one.
+    old.host.sh("docker rm -f web worker; rm -rf /var/lib/hardhost /run/dying.json", check=False)
+    put_daemon_json(old.host, ORIGINAL)
+    with serving(old.host) as found:
+        yield found

@@ -1,0 +1,158 @@
+"""A module or the job on the host is killed before any of its effects: nothing is lost, and the next run goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.hosts import breakage
+from tests.hosts.observation import differences, observe
+from tests.hosts.serving import Serving, wait_settled
+from tests.hosts.steps import JOB, Answer, Steps
+
+DAEMON_JSON = "/etc/docker/daemon.json"
+PASSING = ("live-restore", "debug")  # what the job may set on its way
+FEW = 3
+MARKER = "no-new-privileges"
+WRITES = ("os.chown", "os.chmod", "os.utime")  # between the opening of a temporary file and its renaming
+
+
+def points(effects: list[str], every: bool) -> list[int]:
+    """The numbers of effects to die before: all, or some from beginning to end."""
+    found = [number for number, one in enumerate(effects, 1) if one not in WRITES]
+    if every or len(found) <= FEW:
+        return found
+    step = (len(found) - 1) / (FEW - 1)
+    return sorted({found[round(index * step)] for index in range(FEW)})
+
+
+def written(steps: Steps) -> None:
+    steps.new_run()
+    found = steps.read()
+    steps.write(found).ok()
+
+
+def kill_write(steps: Steps, die: tuple[str, int]) -> Answer:
+    steps.new_run()
+    return steps.write(steps.read(), die=die)
+
+
+def kill_restart(steps: Steps, die: tuple[str, int]) -> Answer:
+    written(steps)
+    return steps.restart(die=die)
+
+
+def kill_undo(steps: Steps, die: tuple[str, int]) -> Answer:
+    steps.converge()
+    steps.new_run()
+    steps.read("all")
+    return steps.undo(die=die)
+
+
+def kill_last_restart(steps: Steps, die: tuple[str, int]) -> Answer:
+    steps.converge()
+    steps.new_run()
+    steps.read("all")
+    steps.undo().ok()
+    return steps.restart(die=die)
+
+
+SCENES = [
+    pytest.param(kill_write, "daemon_json.py", id="daemon_json"),
+    pytest.param(kill_restart, "docker_restart.py", id="docker_restart"),
+    pytest.param(kill_restart, JOB, id="job"),
+    pytest.param(kill_undo, "undo.py", id="undo"),
+    pytest.param(kill_last_restart, JOB, id="job_of_a_rollback"),
+]
+
+
+@pytest.mark.parametrize(("scene", "program"), SCENES)
+def test_killed_before_any_effect_of(
+    scene: Callable[[Steps, tuple[str, int]], Answer],
+    program: str,
+    old: Steps,
+    served: Serving,
+    every_point: bool,
+) -> None:
+    scene(old, (program, 0)).ok()
+    effects = old.effects()
+    old.in_a_minute()
+    finish(old, served)
+    for number in points(effects, every_point):
+        print(f"{program}, before {effects[number - 1]}")
+        answer = scene(old, (program, number))
+        if program == JOB:
+            assert answer.ok()["step"] == "restart"  # systemd has started it again
+        else:
+            assert answer.killed, answer.text
+        whole(old, served)
+        if program == "docker_restart.py":
+            # daemon_json ended well and left the lease to its run; that of a killed module ends with it.
+            old.in_a_minute()
+        finish(old, served)
+
+
+def test_killed_on_its_way_back(old: Steps, served: Serving, every_point: bool) -> None:
+    """The job that puts the old file back is killed too."""
+    breakage.exits_at_start(old.host, MARKER)
+    try:
+        failing(old, (JOB, 0))
+        effects = old.effects()
+        for number in points(effects, every_point):
+            print(f"the way back, before {effects[number - 1]}")
+            failing(old, (JOB, number))
+            whole(old, served)
+            served.assert_old_file()
+            assert not old.read("all")["undo"], "records are left of what is not there"
+    finally:
+        breakage.mend(old.host)
+    finish(old, served)
+
+
+def failing(steps: Steps, die: tuple[str, int]) -> None:
+    written(steps)
+    steps.restart(die=die).failed(saying="the old daemon.json is in force again")
+
+
+def whole(steps: Steps, served: Serving) -> None:
+    """The API answers, containers go on, and every file is an old one or a new one."""
+    wait_settled(steps.host)
+    served.assert_unbroken()
+    options = json.loads(steps.host.out(f"cat {DAEMON_JSON}"))
+    assert {"dns", "labels"} <= set(options)
+    assert set(options) - {"dns", "labels", *PASSING} in (set(), managed()), options
+    state = steps.host.sh("cat /var/lib/hardhost/state.json", check=False)
+    assert state.returncode != 0 or json.loads(state.stdout)["version"] == 1
+
+
+def managed() -> set[str]:
+    """The keys that the profile sets, without those which the job may set on its way."""
+    return {"icc", "log-level", "log-opts", "no-new-privileges"}
+
+
+def finish(steps: Steps, served: Serving) -> None:
+    """The next run converges, the one after it has nothing to do, and the rollback brings the original back."""
+    steps.converge()
+    assert not steps.read()["restart"]["work"]
+    options = json.loads(steps.host.out(f"cat {DAEMON_JSON}"))
+    assert set(options) - {"dns", "labels"} == managed() | {"live-restore"}
+    steps.roll_back()
+    served.assert_unbroken()
+    assert_as_before(served.before, observe(steps.host))
+    assert steps.host.out(f"stat -c %Y {DAEMON_JSON}; ls -A /etc/docker") == (
+        steps.host.out("date -d 2024-02-29 +%s") + "daemon.json\n"
+    )
+    assert not steps.roll_back(), "a rollback of a rollback has nothing to do"
+
+
+def assert_as_before(before: dict[str, Any], after: dict[str, Any]) -> None:
+    changed = differences(before, after)
+    changed = {
+        name: what
+        for name, what in changed.items()
+        if not name.startswith(("process", "state.")) 
+    }
+    assert not changed, changed
