@@ -7,7 +7,6 @@ import argparse
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 from fuzz.targets import REPOSITORY, TARGETS, examples
 
@@ -36,7 +35,11 @@ def run(name: str, seconds: int) -> bool:
         directory.mkdir(parents=True, exist_ok=True)
     for number, example in enumerate(examples(name)):
         (corpus / f"example-{number}").write_bytes(example)
-    limits = [f"-max_total_time={seconds}", f"-timeout={LONGEST_RUN}", f"-rss_limit_mb={MOST_MEMORY}"]
+    limits = [
+        f"-max_total_time={seconds}",
+        f"-timeout={LONGEST_RUN}",
+        f"-rss_limit_mb={MOST_MEMORY}",
+    ]
     options = [*limits, "-max_len=4096", f"-dict={REPOSITORY / 'fuzz/words.dict'}"]
     words = ["-m", "fuzz.one", name, *options, f"-artifact_prefix={found}/", str(corpus)]
     done = subprocess.run(
@@ -61,7 +64,9 @@ def run(name: str, seconds: int) -> bool:
 
 def _tail(said: str) -> str:
     """Python's words for what happened, without the fuzzer's statistics."""
-    lines = [line for line in said.splitlines() if line and not line.startswith(("#", "INFO", "=="))]
+    lines = [
+        line for line in said.splitlines() if line and not line.startswith(("#", "INFO", "=="))
+    ]
     return "\n".join(f"    {line}" for line in lines[-20:])
 
 

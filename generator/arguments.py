@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ _WORDS = {
     "list": "a list",
     "dict": "a map of keys to values",
 }
+_PASSWORD = re.compile(r"://[^/\s@]*:\S*@")
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 
 
@@ -89,6 +91,9 @@ def value_problems(document: Document, at: Location, option: Option, value: Any)
         return [document.problem(at, f"'{name}' must be {_wanted(option.type, value)}")]
     if isinstance(value, list):
         return _item_problems(document, at, option, value)
+    if isinstance(value, str) and _PASSWORD.search(value):
+        text = "; inputs travel in plan.json, in reports and in logs: leave it to the host"
+        return [document.problem(at, f"'{name}' holds a password in an address{text}")]
     if option.choices is not None and value not in option.choices:
         return [document.problem(at, f"'{name}' is {value!r}{one_of(value, option.choices)}")]
     if isinstance(value, dict):

@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+# The parser that has accepted the file.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TextLoader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 
 
@@ -15,26 +18,40 @@ def with_values(text: str, values: Mapping[str, Any]) -> str:
     """The same file, comments included, with the given variables set to the given values."""
     if not values:
         return text
-    wanted = {**(yaml.safe_load(text) or {}), **values}
-    edited = _edited(text, values)
-    if _says(edited, wanted):
-        return edited
-    # A map in braces, an end mark: no line of its own for each variable.
-    return "---\n" + "".join(f"{_key(name)}:{as_yaml(value)}\n" for name, value in wanted.items())
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads our own mark of data as the text it marks."""
-
-
-_Loader.add_constructor("!unsafe", _Loader.construct_scalar)
-
-
-def _says(text: str, wanted: Mapping[str, Any]) -> bool:
+    added = "".join(_entry(*one) for one in values.items())
+    # As text, for what a number or a date is does not matter here, and may be no valid one.
+    wanted = {**_texts(text), **_texts(added)}
     try:
-        return bool(yaml.load(text, Loader=_Loader) == wanted)  # noqa: S506 - a SafeLoader
+        edited = _edited(text, values)
+    except yaml.YAMLError:  # PyYAML's own parser and libyaml do not agree in everything
+        return _rewritten(text, added)
+    return edited if _texts(edited) == wanted else _rewritten(text, added)
+
+
+def _entry(name: str, value: Any) -> str:
+    return f"{_key(name)}:{as_yaml(value)}\n"
+
+
+def _texts(text: str) -> dict[str, Any]:
+    """Every variable with its value, all scalars as text; nothing where that is no such file."""
+    try:
+        found = yaml.load(text, Loader=_TextLoader)  # noqa: S506 - it makes text only
     except yaml.YAMLError:
-        return False
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _rewritten(text: str, added: str) -> str:
+    """The same from the nodes: a map in braces or an end mark leaves no line for a variable."""
+    old, new = (_nodes(part) for part in (text, added))
+    root = yaml.MappingNode("tag:yaml.org,2002:map", [*(old | new).values()], flow_style=False)
+    return "---\n" + str(yaml.serialize(root, width=float("inf"), allow_unicode=True))
+
+
+def _nodes(text: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    root = yaml.compose(text, Loader=_SafeLoader)
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    return {key.value: (key, value) for key, value in pairs}
 
 
 def _edited(text: str, values: Mapping[str, Any]) -> str:

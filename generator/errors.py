@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+_ALIKE = 0.6
 _MOST_NAMES = 24  # a message does not list more
 # What moves the cursor, recolours, or reverses the reading direction of a terminal.
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -127,7 +128,7 @@ def one_of(wanted: object, accepted: Iterable[object]) -> str:
     """The end of a message: the nearest match where there is one, else what is accepted."""
     names = sorted(str(name) for name in accepted)
     near = max(names, key=lambda name: _likeness(str(wanted), name), default=None)
-    if near is not None and _likeness(str(wanted), near) >= 0.6:
+    if near is not None and _likeness(str(wanted), near) >= _ALIKE:
         return f" (did you mean '{near}'?)"
     return f"; accepted: {', '.join(names)}" if 0 < len(names) <= _MOST_NAMES else ""
 
@@ -137,4 +138,11 @@ def _likeness(one: str, other: str) -> float:
     parts = [one.split("/"), other.split("/")]
     if len(parts[0]) != len(parts[1]):
         parts = [[one], [other]]
-    return min(difflib.SequenceMatcher(None, *pair).ratio() for pair in zip(*parts, strict=True))
+    return min(_ratio(*pair) for pair in zip(*parts, strict=True))
+
+
+def _ratio(one: str, other: str) -> float:
+    """difflib's ratio; 0 where cheap upper bounds show that nobody would call them alike."""
+    matcher = difflib.SequenceMatcher(None, one, other)
+    bounds = (matcher.real_quick_ratio, matcher.quick_ratio)
+    return matcher.ratio() if all(bound() >= _ALIKE for bound in bounds) else 0.0

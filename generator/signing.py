@@ -25,7 +25,9 @@ def check(directory: Path, signers: Path) -> str:
     """Who signed the manifest; raises where nobody did whom the file of allowed signers names."""
     path = directory / SIGNATURE
     if not path.is_file():
-        raise HardhostError(f"{shown(path)}: is missing; render with --sign, or leave out --signers")
+        raise HardhostError(
+            f"{shown(path)}: is missing; render with --sign, or leave out --signers"
+        )
     place = ["-f", str(signers), "-s", str(path)]
     found = _keygen(["-Y", "find-principals", *place], b"")
     names = found.stdout.decode(errors="replace").splitlines()
@@ -39,8 +41,9 @@ def check(directory: Path, signers: Path) -> str:
 
 
 def _keygen(words: list[str], manifest: bytes) -> subprocess.CompletedProcess[bytes]:
+    command = ["ssh-keygen", *words]
     try:
-        return subprocess.run(["ssh-keygen", *words], input=manifest, capture_output=True, check=False)  # noqa: S603, S607
+        return subprocess.run(command, input=manifest, capture_output=True, check=False)  # noqa: S603
     except FileNotFoundError:
         raise HardhostError("ssh-keygen is not installed; signatures need it") from None
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from generator.settings import dotted, is_wish, leaves
 
-
 _CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
 _MARKUP = re.compile(r"<(?=[A-Za-z/!?])|[\[\]]")
 _BLOCK = re.compile(r"^(?=[#>|=+~-]|\*\s|```)|(?<=^\d)(?=[.)]\s)")  # where text would begin a block
@@ -20,7 +19,7 @@ def line(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Text on one line of Markdown, which may hold code and emphasis, and no HTML, link or image."""
+    """Text on one line of Markdown, with code and emphasis, but no HTML, link or image."""
     text, parts, start = line(text), [], 0
     for code_span in _CODE.finditer(text):
         parts += [_escaped(text[start : code_span.start()]), code_span[0]]

@@ -38,6 +38,16 @@ class Change(NamedTuple):
 
 def prepare(directory: Path, files: Mapping[str, bytes], *, force: bool = False) -> Change:
     """Look before writing; raises RefusedOutput where a file is not ours to replace."""
+    if directory.is_symlink() or not directory.is_dir():
+        return _look(directory, files, force=force)
+    try:
+        with _alone(directory):
+            return _look(directory, files, force=force)
+    except OSError as error:
+        raise _cannot(error) from None
+
+
+def _look(directory: Path, files: Mapping[str, bytes], *, force: bool) -> Change:
     try:
         if directory.is_symlink():
             raise RefusedOutput([f"{directory}: a symbolic link; give the directory it leads to"])
@@ -63,7 +73,7 @@ def write(change: Change) -> Written:
     try:
         change.directory.mkdir(parents=True, exist_ok=True)
         with _alone(change.directory):
-            return _write(prepare(change.directory, change.files, force=change.force))
+            return _write(_look(change.directory, change.files, force=change.force))
     except OSError as error:
         raise _cannot(error) from None
 

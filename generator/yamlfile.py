@@ -21,6 +21,7 @@ Location = tuple[str | int, ...]
 
 LARGEST_FILE = 1_000_000
 DEEPEST_NESTING = 40
+MOST_VALUES = 10_000
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOLVERS: Mapping[str | None, list[tuple[str, re.Pattern[str]]]] = (
@@ -29,7 +30,9 @@ _RESOLVERS: Mapping[str | None, list[tuple[str, re.Pattern[str]]]] = (
 _PLAIN_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _PLAIN_FRACTION = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 _PLAIN_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 _SPECIAL_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -177,6 +180,7 @@ class _Builder:
         self.doubtful: dict[Location, Doubtful] = {}
         self.problems: list[Problem] = []
         self._anchors_refused = False
+        self._values = 0
 
     def document(self, events: Iterator[yaml.Event]) -> None:
         documents = 0
@@ -191,6 +195,9 @@ class _Builder:
 
     def _value(self, event: yaml.NodeEvent, events: Iterator[yaml.Event], at: Location) -> Any:
         self.lines.setdefault(at, _line(event))
+        self._values += 1
+        if self._values > MOST_VALUES:
+            raise _failure(self.path, _line(event), f"more than {MOST_VALUES} values in one file")
         self._check_node(event)
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, at)

@@ -22,7 +22,6 @@ from generator.report import report as build
 from generator.report_text import reasons, summary, table
 from generator.write import read_manifest
 
-
 # Where Ansible and pytest find code beside a playbook, whoever put it there.
 _CODE = ("roles", "tests", "library", "module_utils", "collections")
 

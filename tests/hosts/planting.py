@@ -1,4 +1,4 @@
-"""Plants marked secrets where real hosts have them, and finds them in what was written or printed."""
+"""Plants marked secrets where real hosts have them, and finds them in what came out."""
 
 from __future__ import annotations
 
@@ -123,12 +123,12 @@ def in_journal(host: Host) -> list[str]:
 
 
 def kept_for_others(host: Host) -> list[str]:
-    """Of the kept originals, those that anybody but root could read; an error where none is kept."""
+    """Kept originals that anybody but root could read; an error where none is kept."""
     holding = f"grep -rlIa {MARK} {KEPT}"
     assert host.out(holding).split(), "no original is kept"
-    return host.out(
-        f"find {KEPT} -maxdepth 0 -not -perm 700; find $({holding}) -not \\( -user root -perm 600 \\)"
-    ).splitlines()
+    closed = f"find {KEPT} -maxdepth 0 -not -perm 700"
+    own = f"find $({holding}) -not \\( -user root -perm 600 \\)"
+    return host.out(f"{closed}; {own}").splitlines()
 
 
 def let_the_engine_talk(host: Host, marker: str) -> None:

@@ -27,6 +27,8 @@ SENT = (
     *("settings", "waiver"),
 )
 Json = dict[str, Any]
+# Written by a person: foreign keys, odd spacing, no newline at the end, a mode of its own.
+ORIGINAL = b'{"dns": ["192.0.2.53"],  "labels":["rack=7"]}'
 
 
 @dataclass(frozen=True)
@@ -195,3 +197,13 @@ class Steps:
             "json.dump(state, open(path, 'w'))\n"
             "END"
         )
+
+
+def put_daemon_json(host: Host, content: bytes | None, mode: str = "0640") -> None:
+    """As an operator does: write it, restart, see that it works."""
+    path = "/etc/docker/daemon.json"
+    if content is None:
+        host.sh(f"rm -f {path}")
+    else:
+        host.sh(f"cat > {path} && chmod {mode} {path} && touch -d 2024-02-29 {path}", stdin=content)
+    host.sh("systemctl reset-failed docker docker.socket; systemctl restart docker")

@@ -12,11 +12,7 @@ from tests.hosts import container_host
 from tests.hosts.container_host import Host
 from tests.hosts.project import Project, render
 from tests.hosts.serving import Serving, serving
-from tests.hosts.steps import Steps
-
-# Written by a person: foreign keys, odd spacing, no newline at the end, a mode of its own.
-ORIGINAL = b'{"dns": ["192.0.2.53"],  "labels":["rack=7"]}'
-
+from tests.hosts.steps import ORIGINAL, Steps, put_daemon_json
 
 @pytest.fixture(scope="session")
 def every_point() -> bool:
@@ -40,16 +36,6 @@ def prepared(nodes: list[Host], name: str, memory: Path) -> Steps:
     steps = Steps(host, render("development", memory / name, [host]))
     steps.install()
     return steps
-
-
-def put_daemon_json(host: Host, content: bytes | None, mode: str = "0640") -> None:
-    """As an operator does: write it, restart, see that it works."""
-    path = "/etc/docker/daemon.json"
-    if content is None:
-        host.sh(f"rm -f {path}")
-    else:
-        host.sh(f"cat > {path} && chmod {mode} {path} && touch -d 2024-02-29 {path}", stdin=content)
-    host.sh("systemctl reset-failed docker docker.socket; systemctl restart docker")
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.hosts.project import Run
 
 REGISTRY = "registry.test:5000"
@@ -13,7 +15,7 @@ def said(run: Run) -> str:
 
 
 def test_without_keys_or_a_server_the_controls_wait_for_them(trust):
-    empty = dict.fromkeys(("image_trust_keys", "image_trust_policy"), {})
+    empty: dict[str, Any] = {"image_trust_keys": {}, "image_trust_policy": {}}
     trust.give(**empty, image_trust_server="", image_trust_registry_certificates={},
                image_trust_registries=[])  # fmt: skip
     trust.project.play().assert_unchanged(*trust.hosts)
@@ -24,7 +26,7 @@ def test_without_keys_or_a_server_the_controls_wait_for_them(trust):
             "image_trust/content_trust", "image_trust/image_signatures",
             "image_trust/registry_allow_list", "image_trust/registry_certificates",
         }  # fmt: skip
-        assert {one for one in statuses.values()} == {"manual", "pass"}, report.text
+        assert set(statuses.values()) == {"manual", "pass"}, report.text
 
 
 def test_what_is_signed_is_pulled_by_digest_and_a_second_run_changes_nothing(trust):

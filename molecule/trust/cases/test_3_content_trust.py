@@ -109,7 +109,9 @@ def test_metadata_that_has_expired_is_refused_and_fresh_metadata_is_not(switched
             " cp /srv/trust/ca.crt /srv/trust/visitor/tls/notary.test:4444/;"
             f" systemd-run -q --collect --unit test-static python3 /srv/trust/metadata.py {lab.digests['new']} 527"
         )
-        lab.host.sh(f"for n in $(seq 50); do {client} docker pull {REGISTRY}/static/fresh:1 && exit; sleep 0.2; done; exit 1")
+        lab.host.sh(
+            f"for n in $(seq 50); do {client} docker pull {REGISTRY}/static/fresh:1 && exit; sleep 0.2; done; exit 1"
+        )
         code, text = lab.says(f"{client} docker pull {REGISTRY}/static/expired:1")
         lab.host.sh("systemctl stop test-static; rm -r /srv/trust/visitor")
         assert code != 0
@@ -161,11 +163,15 @@ def test_what_a_client_can_do_to_get_around_it(switched):
         assert {code for code, _ in results.values()} == {0}, results
         # Debian 13 has no buildx: its client cannot build with BuildKit at all.
         assert builds[0] == (0 if lab.host.os == "debian12trust" else 1), builds[1]
-        code, text = lab.says(rf"printf 'FROM {image}\nLABEL a=b\n' | {LOGIN} 'DOCKER_BUILDKIT=0 docker build -'")
+        code, text = lab.says(
+            rf"printf 'FROM {image}\nLABEL a=b\n' | {LOGIN} 'DOCKER_BUILDKIT=0 docker build -'"
+        )
         assert code != 0, "the classic builder does ask"
         assert "trust data" in text
         lab.host.sh(f"docker pull -q {image}; docker save {image} -o /srv/x")
-        code, text = lab.says(f"{LOGIN} 'docker load -i /srv/x && docker run --rm {image} cat /version'")
+        code, text = lab.says(
+            f"{LOGIN} 'docker load -i /srv/x && docker run --rm {image} cat /version'"
+        )
         assert code != 0, "load asks nobody, but run by tag does"
         identity = lab.host.out(f"docker image inspect -f '{{{{.Id}}}}' {image}").strip()
         code, text = lab.says(f"{LOGIN} 'docker run --rm {identity} cat /version'")
@@ -196,4 +202,6 @@ def test_rollback_takes_all_of_it_back_and_leaves_what_is_not_ours(switched):
         assert lab.host.out(f"cat /etc/docker/certs.d/{REGISTRY}/ca.crt") == lab.file("ca.crt")
         code, text = lab.says(f"{LOGIN} '{PULL}unsigned'")
         assert code == 0, text
-    assert process == [lab.host.out("systemctl show -p MainPID --value docker") for lab in switched.labs]
+    assert process == [
+        lab.host.out("systemctl show -p MainPID --value docker") for lab in switched.labs
+    ]

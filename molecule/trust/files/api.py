@@ -11,5 +11,5 @@ connection.sock = socket.socket(socket.AF_UNIX)
 connection.sock.connect("/run/docker.sock")
 connection.request("POST", "/images/create?fromImage=" + sys.argv[1])
 answer = connection.getresponse()
-print(answer.status, answer.read().decode()[-300:])  # noqa: T201 - its output is its answer
+print(answer.status, answer.read().decode()[-300:])
 sys.exit(answer.status != 200)

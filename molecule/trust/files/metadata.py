@@ -73,24 +73,41 @@ def metadata(name, digest, size, expires):
     common = {"version": 1, "expires": expires}
     files = {}
     roles = {role: {"keyids": [keys[role][0]], "threshold": 1} for role in ROLES}
-    root = {"_type": "Root", "consistent_snapshot": False, "keys": dict(keys.values()), "roles": roles}
+    root = {
+        "_type": "Root",
+        "consistent_snapshot": False,
+        "keys": dict(keys.values()),
+        "roles": roles,
+    }
     files["root"] = signed("root", keys["root"][0], {**root, **common, "expires": LATER})
     target = {"hashes": {"sha256": text(bytes.fromhex(digest))}, "length": size}
-    targets = {"_type": "Targets", "delegations": {"keys": {}, "roles": []}, "targets": {"1": target}}
+    targets = {
+        "_type": "Targets",
+        "delegations": {"keys": {}, "roles": []},
+        "targets": {"1": target},
+    }
     files["targets"] = signed("targets", keys["targets"][0], {**targets, **common})
     meta = {role: described(files[role]) for role in ("root", "targets")}
-    files["snapshot"] = signed("snapshot", keys["snapshot"][0], {"_type": "Snapshot", "meta": meta, **common})
+    files["snapshot"] = signed(
+        "snapshot", keys["snapshot"][0], {"_type": "Snapshot", "meta": meta, **common}
+    )
     meta = {"snapshot": described(files["snapshot"])}
-    files["timestamp"] = signed("timestamp", keys["timestamp"][0], {"_type": "Timestamp", "meta": meta, **common})
+    files["timestamp"] = signed(
+        "timestamp", keys["timestamp"][0], {"_type": "Timestamp", "meta": meta, **common}
+    )
     return files
 
 
 class Server(http.server.BaseHTTPRequestHandler):
     served = {}
 
-    def do_GET(self):  # noqa: N802 - the name is http.server's
+    def do_GET(self):
         name, _, file = self.path.removeprefix("/v2/").partition("/_trust/tuf/")
-        data = b"{}" if self.path.rstrip("/") == "/v2" else self.served.get(name, {}).get(file.split(".")[0])
+        data = (
+            b"{}"
+            if self.path.rstrip("/") == "/v2"
+            else self.served.get(name, {}).get(file.split(".")[0])
+        )
         self.send_response(200 if data else 404)
         self.end_headers()
         self.wfile.write(data or b"{}")

@@ -19,14 +19,18 @@ def start_container(image, name):
         return ""
     reference = "hardhost-trial:%s" % name
     try:
-        _remove("/containers/hardhost-trial-%s?force=1" % name)  # of an attempt that was killed
+        _clean(name, reference)  # of an attempt that was killed
         _import(image, reference)
         return _run(reference, "hardhost-trial-%s" % name)
     except docker.ApiError as error:
         return "no container can be started: %s" % error
     finally:
-        _remove("/containers/hardhost-trial-%s?force=1" % name)
-        _remove("/images/%s?force=1" % urllib.parse.quote(reference, safe=""))
+        _clean(name, reference)
+
+
+def _clean(name, reference):
+    _remove("/containers/hardhost-trial-%s?force=1" % name)
+    _remove("/images/%s?force=1" % urllib.parse.quote(reference, safe=""))
 
 
 def _import(image, reference):

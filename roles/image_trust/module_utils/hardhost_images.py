@@ -9,7 +9,9 @@ import re
 HUB = "docker.io"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 BY_DIGEST = re.compile(r"[a-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}")
-RULE = re.compile(r"[a-z0-9][A-Za-z0-9._:/-]*[A-Za-z0-9]|\*")
+# A registry is told from a path by its dot, its port, or its being localhost, as in a reference.
+RULE = re.compile(r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:))(?::\d{1,5})?"
+                  r"(?:/[a-z0-9][a-z0-9._-]*)*|\*")
 REST = "*"
 
 

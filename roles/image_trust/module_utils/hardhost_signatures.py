@@ -67,7 +67,7 @@ def _usable_key(key):
 
 def _wrong_rule(rule, wish, keys):
     if not images.RULE.fullmatch(str(rule)):
-        yield "not a registry, a path in it, a repository or `*`"
+        yield "not a registry, a path in it, a repository (docker.io/library/redis) or `*`"
     if not isinstance(wish, dict) or wish.get("action") not in ACTIONS or set(wish) - {"action", "keys"}:
         yield "wanted is {action: %s, keys: [names]}" % "|".join(ACTIONS)
         return

@@ -11,6 +11,7 @@ import datetime
 import getpass
 import json
 import os
+import re
 import secrets
 import socket
 import tempfile
@@ -92,7 +93,11 @@ class ActionModule(ActionBase):
         checked = ArgumentSpecValidator(spec).validate(given)
         exceptions = self._templar.template(task_vars.get("hardhost_exceptions", []))
         problems = list(checked.error_messages) + wrong_exceptions(exceptions, plan)
-        return {name: checked.validated_parameters[name] for name in spec}, exceptions, problems
+        inputs = {name: checked.validated_parameters[name] for name in spec}
+        for name in [name for name in spec if holds_password(inputs[name])]:
+            inputs[name] = None  # it would stand in the artifact and in the logs
+            problems.append("%s holds a password in an address; leave that to the host" % name)
+        return inputs, exceptions, problems
 
     def _read(self, plan, inputs, exceptions, task_vars):
         controls = [{key: control[key] for key in SENT} for control in plan["controls"]]
@@ -105,6 +110,15 @@ class ActionModule(ActionBase):
             "scope_controls": self._task.args.get("controls", []),
         }
         return self._execute_module("docker_host_facts", arguments, task_vars=task_vars)
+
+
+def holds_password(value):
+    """Whether an input's text, or a text in it, is an address with a password."""
+    if isinstance(value, dict):
+        return any(holds_password(inner) for inner in value.values())
+    if isinstance(value, list):
+        return any(holds_password(inner) for inner in value)
+    return isinstance(value, str) and bool(re.search(r"://[^/\s@]*:\S*@", value))
 
 
 def wrong_exceptions(exceptions, plan):

@@ -67,7 +67,7 @@ _TYPES = {
         bridge-accept-fwmark log-driver storage-driver default-cgroupns-mode default-ipc-mode default-shm-size
         cgroup-parent init-path default-runtime data-root exec-root pidfile min-api-version http-proxy https-proxy
         no-proxy host-gateway-ip metrics-addr containerd containerd-namespace containerd-plugins-namespace
-        containerd-plugin-namespace swarm-default-advertise-addr graph cluster-store cluster-advertise api-cors-header
+        swarm-default-advertise-addr graph cluster-store cluster-advertise api-cors-header
         deprecated-key-path""",
     "list": """authorization-plugins hosts default-address-pools storage-opts exec-opts insecure-registries
         registry-mirrors allow-nondistributable-artifacts labels dns dns-opts dns-search host-gateway-ips cdi-spec-dirs

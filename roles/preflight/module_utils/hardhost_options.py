@@ -37,7 +37,10 @@ def parse(data):
         return {}
     try:
         value = json.loads(
-            data.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant
+            data.decode("utf-8-sig"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
         )
     except UnicodeDecodeError as error:
         raise OptionsError(
@@ -68,6 +71,14 @@ def _unique(pairs):
 
 def _no_constant(name):
     raise ValueError("%s is not JSON" % name)
+
+
+def _finite(text):
+    """A number with a fraction; one that Python cannot write again would be lost."""
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("the number %s is too large" % text[:20])
+    return value
 
 
 def word(value, like=None):

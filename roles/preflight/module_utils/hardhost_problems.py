@@ -9,6 +9,7 @@ SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import json
+import os
 import re
 
 from ansible.module_utils import hardhost_files as files
@@ -50,6 +51,14 @@ STORAGE_DRIVERS = (
     "overlay",
     "devicemapper",
 )
+# What lists and maps hold, where it is not text (lists) or has a check of its own (maps).
+_MEMBERS = {
+    "default-address-pools": "map",
+    "features": "bool",
+    "runtimes": "map",
+    "default-network-opts": "map",
+    "cluster-store-opts": "string",
+}
 _PYTHON = {"bool": bool, "int": int, "string": str, "list": list, "map": dict}
 
 
@@ -89,8 +98,18 @@ def problems(options, flags, engine, nofile=None, swarm=False):
     found = []
     for key in options:
         found += _key(key, options[key], flags, engine)
-    for check in (_log, _network, _user_namespace, _runtime, _seccomp, _storage, _cgroup_driver):
+    for check in (
+        _log,
+        _network,
+        _user_namespace,
+        _runtime,
+        _seccomp,
+        _proxy,
+        _storage,
+        _cgroup_driver,
+    ):
         found += check(effective)
+    found += _tls(options, flags)
     found += _ulimits(effective.get("default-ulimits") or {}, nofile)
     if swarm and effective.get("live-restore") is True:
         found.append(
@@ -149,13 +168,25 @@ def _key(key, value, flags, engine):
                 "%s is a %s where dockerd reads a %s" % (key, type(value).__name__, facts["type"]),
             )
         )
+    elif _member(key, value):
+        found.append((key, _member(key, value)))
     return found
 
 
 def _typed(value, kind):
-    if isinstance(value, bool) and kind == "int":
-        return False
+    if kind == "int":
+        return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
     return isinstance(value, _PYTHON[kind])
+
+
+def _member(key, value):
+    """The first member of a list or map that is not of the kind which dockerd reads there, worded; "" where all are."""
+    kind = _MEMBERS.get(key, "string" if KEYS[key]["type"] == "list" else None)
+    if kind is None or not isinstance(value, (list, dict)):
+        return ""
+    members = value.items() if isinstance(value, dict) else enumerate(value, 1)
+    wrong = [name for name, one in members if not _typed(one, kind)]
+    return "%s, item %s, is no %s: dockerd would not start" % (key, wrong[0], kind) if wrong else ""
 
 
 def _log(options):
@@ -187,11 +218,17 @@ def _log(options):
 
 
 def _network(options):
+    found = []
     if options.get("icc") is False and options.get("iptables") is False:
-        return [
+        found.append(
             ("icc", "icc: false needs iptables, which is turned off here: dockerd would not start")
-        ]
-    return []
+        )
+    for one, other in (("bridge", "bip"), ("graph", "data-root")):
+        if options.get(one) and options.get(other):
+            found.append(
+                (other, "%s and %s exclude each other: dockerd would not start" % (one, other))
+            )
+    return found
 
 
 def _user_namespace(options):
@@ -238,6 +275,33 @@ def _seccomp(options):
             )
         ]
     return []
+
+
+def _tls(options, flags):
+    """dockerd loads certificate and key before anything else. In the file `tlsverify` switches TLS on, whatever its value."""
+    if (
+        not (options.get("tls") is True or "tlsverify" in options)
+        or "tls" in flags
+        or "tlsverify" in flags
+    ):
+        return []  # given as flags, TLS has default paths of its own
+    effective = dict(flags, **options)
+    return [
+        ("tls", "TLS is switched on, and %s names no file: dockerd would not start" % key)
+        for key in ("tlscert", "tlskey")
+        if not _is_file(effective.get(key))
+    ]
+
+
+def _is_file(path):
+    return isinstance(path, str) and os.path.isfile(path)
+
+
+def _proxy(options):
+    path = options.get("userland-proxy-path")
+    if not path or not isinstance(path, str) or os.access(path, os.X_OK):
+        return []
+    return [("userland-proxy-path", "userland-proxy-path %s is no program" % path)]
 
 
 def _storage(options):

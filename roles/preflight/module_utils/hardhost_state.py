@@ -211,8 +211,9 @@ def _clock(seconds):
 
 
 def release(state, run):
-    """Give the lease back if it is this run's."""
-    if state["lease"] and state["lease"]["run"] == run:
+    """Give the lease back if it is this run's, or nobody's any more."""
+    lease = state["lease"]
+    if lease and (lease["run"] == run or not _holds(lease, int(time.time()))):
         state["lease"] = None
 
 

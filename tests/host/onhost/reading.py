@@ -129,10 +129,7 @@ def _daemon(process, facts, keys):
     flags = {"running": units.flags(process["arguments"]), "configured": facts["flags"]}
     return {
         "nofile": process["nofile"],
-        "flags": {
-            when: _only(found, keys)
-            for when, found in flags.items()
-        },
+        "flags": {when: _only(found, keys) for when, found in flags.items()},
     }
 
 

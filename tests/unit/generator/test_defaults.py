@@ -104,3 +104,24 @@ def test_ansible_reads_and_templates_every_value_back_unchanged(value: Any) -> N
     templar = Templar(DataLoader(), variables=loaded)
     assert templar.template(loaded["size"]) == value
     assert loaded["flag"] is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--- {a: 1, b: x, c: 2027-02-30}\n",
+        "a: 1\nb: x\nc: 2027-02-30\n...\n",
+        "{a: 1, b: x, c: 2027-02-30}",
+        "=: 1\nb: x\n",
+        "~\n",
+        "# nothing yet\n",
+    ],
+)
+def test_a_file_of_another_form_keeps_its_other_values(text: str) -> None:
+    before, after = (
+        yaml.load(one, Loader=yaml.BaseLoader)
+        for one in (text, with_values(text, {"b": "{{ y }}"}))
+    )
+    kept = before if isinstance(before, dict) else {}
+    assert after == {**kept, "b": "{{ y }}"}
+    assert '"1"' not in with_values(text, {"b": "y"}), "a number stays one"

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -195,3 +199,78 @@ def test_after_any_two_renders_the_directory_holds_the_second_and_what_was_not_o
     (out / foreign).write_bytes(b"mine")
     put(out, second)
     assert present(out) == {**project(second), foreign: b"mine"}
+
+
+# -- hostile directories ---------------------------------------------------------------------------
+
+
+def test_an_output_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "out").symlink_to("precious")
+    with pytest.raises(RefusedOutput, match="out: a symbolic link; give the directory"):
+        prepare(tmp_path / "out", project(FILES), force=True)
+    assert present(tmp_path / "precious") == {}
+
+
+def test_a_link_that_appears_before_writing_is_refused(tmp_path: Path) -> None:
+    """Between the look and the write somebody puts a link in the way."""
+    (tmp_path / "precious").mkdir()
+    change = prepare(tmp_path / "out", project(FILES))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/roles").symlink_to(tmp_path / "precious")
+    with pytest.raises(RefusedOutput, match="roles: a symbolic link"):
+        write(change)
+    assert present(tmp_path / "precious") == {}
+
+
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """Without root's right to write everywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setegid(65534)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o555])
+def test_a_directory_without_permission_is_told_and_not_touched(mode: int, nobody: None) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name, "out")
+        out.mkdir()
+        out.chmod(mode)
+        try:
+            with pytest.raises(RefusedOutput, match=r"out.*: Permission denied"):
+                put(out, FILES)
+        finally:
+            out.chmod(0o755)
+        assert present(out) == {}
+
+
+ONE_OF_TWO = """
+import sys
+from pathlib import Path
+from generator.errors import RefusedOutput
+from generator.render import MANIFEST, manifest
+from generator.write import prepare, write
+files = {f"d{number % 7}/f{number}": sys.argv[2].encode() * 9000 for number in range(60)}
+for _ in range(6):
+    write(prepare(Path(sys.argv[1]), {**files, MANIFEST: manifest(files)}))
+"""
+
+
+def test_two_at_once_leave_one_whole_project(tmp_path: Path) -> None:
+    """Each waits for the other; at the end all files are of the one whose manifest is there."""
+    words = [sys.executable, "-c", ONE_OF_TWO, str(tmp_path)]
+    root = Path(__file__).parents[3]
+    running = [subprocess.Popen([*words, letter], cwd=root) for letter in "ab"]
+    assert [one.wait(timeout=60) for one in running] == [0, 0]
+    contents = {path.read_bytes()[:1] for path in tmp_path.rglob("f*")}
+    assert contents in ({b"a"}, {b"b"})
+    subprocess.run(["sha256sum", "-c", "--strict", "--quiet", MANIFEST], cwd=tmp_path, check=True)
+    assert not list(tmp_path.rglob(".*"))

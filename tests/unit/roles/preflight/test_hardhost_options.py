@@ -234,3 +234,41 @@ def test_a_secret_in_the_daemons_words_is_hidden() -> None:
 def test_changed_keys_tells_types_apart() -> None:
     before, after = {"icc": True, "mtu": 1, "bip": "a"}, {"icc": 1, "mtu": 1, "dns": []}
     assert options.changed_keys(before, after) == ["bip", "dns", "icc"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"labels": [f"com.example.password={SECRET} and more"]},
+        {"exec-opts": [f"registry.token={SECRET}"]},
+        {"registry-mirrors": [f"https://me:pa/{SECRET}@mirror.example"]},
+        {"registry-mirrors": [f'https://me:pa"{SECRET}@mirror.example']},
+        {"proxies": {"tcp://host": {"http-proxy": SECRET}}},
+    ],
+)
+def test_secrets_in_odd_places_are_hidden(value: dict[str, Any]) -> None:
+    assert SECRET not in json.dumps(options.redact(value))
+
+
+def test_what_stands_beside_a_secret_is_shown() -> None:
+    value = {"proxies": {"http-proxy": SECRET, "no-proxy": "localhost"}, "labels": ["a=b"]}
+    assert options.redact(value)["proxies"] == {"http-proxy": "(hidden)", "no-proxy": "localhost"}
+    assert options.redact(value)["labels"] == ["a=b"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (f"splunk-token={SECRET}, retrying", "splunk-token=(hidden), retrying"),
+        (f'level=error "splunk-token": "{SECRET}" x', 'level=error "splunk-token": (hidden) x'),
+        (f"HTTPS_PROXY={SECRET}:{SECRET}@h:1 x", "HTTPS_PROXY=(hidden) x"),
+        (f'mirror "https://u:a/{SECRET}@m.example"', 'mirror "https://(hidden)@m.example"'),
+        ("icc: absent -> false", "icc: absent -> false"),
+        ("https://registry:5000/v2/", "https://registry:5000/v2/"),
+        ("the key 'http-proxy' stands twice", "the key 'http-proxy' stands twice"),
+        ("userland-proxy=false", "userland-proxy=false"),
+    ],
+)
+def test_free_text_is_told_without_secrets(said: str, told: str) -> None:
+    assert options.redact_text(said) == told
+    assert options.redact_texts({"a": [said, 1, None]}) == {"a": [told, 1, None]}

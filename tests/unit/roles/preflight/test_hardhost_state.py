@@ -87,7 +87,7 @@ def test_a_run_renews_its_own_lease() -> None:
 
 def test_only_the_own_lease_is_given_back() -> None:
     state = states.empty()
-    states.claim(state, "r1", "ops@bastion", now=1000)
+    states.claim(state, "r1", "ops@bastion")
     states.release(state, "r2")
     assert state["lease"]
     states.release(state, "r1")

@@ -160,3 +160,18 @@ def test_an_artifact_replaces_the_old_one_in_one_step(tmp_path: Path) -> None:
     artifact = json.loads((folder / "db1.json").read_text())
     assert (artifact["schema"], artifact["host"], artifact["run"]) == (1, "db1", preflight.RUN)
     assert (folder / "db1.json").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "holds"),
+    [
+        ("https://ops:pw@notary.example.org:4443", True),
+        ({"server": ["tcp://u:p/w@h"]}, True),
+        ("https://notary.example.org:4443", False),
+        ("https://user@host/path", False),
+        ("registry:5000/name@sha256:00", False),
+        (["10m", 5, None, {}], False),
+    ],
+)
+def test_an_input_is_no_place_for_a_password(value: object, holds: bool) -> None:
+    assert preflight.holds_password(value) is holds

@@ -1,0 +1,176 @@
+"""Whole playbooks: the connection dies or the controller is killed at a remote step; or the host itself goes down."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.hosts import breakage, container_host
+from tests.hosts.local import run
+from tests.hosts.observation import observe
+from tests.hosts.project import Project, render
+from tests.hosts.serving import Serving, wait_settled
+from tests.hosts.steps import JOB, ON_HOST, ORIGINAL, Steps, put_daemon_json
+
+WRAPPER = "/usr/local/bin/cut-python"
+PLAY_SECONDS = 240
+SHORT = {("site", 2, "after"), ("site", 3, "controller"), ("rollback", 2, "before")}
+EVERY = {
+    (play, step, how)
+    for play in ("site", "rollback")
+    for step in (1, 2, 3)
+    for how in ("before", "after", "controller")
+}
+
+
+@pytest.fixture
+def cut(old: Steps, memory: Path) -> Project:
+    """A project whose host has the stand-in for Python."""
+    script = (ON_HOST / "cut_python.sh").read_bytes()
+    old.host.sh(f"cat > {WRAPPER} && chmod 755 {WRAPPER}", stdin=script)
+    project = render("development", memory / "cut", [old.host])
+    text = project.inventory.read_text().replace("/usr/bin/python3", WRAPPER)
+    project.inventory.write_text(text)
+    project.give(docker_restart_timeout=30)
+    return project
+
+
+def test_cut_off_at_a_remote_step(
+    old: Steps, cut: Project, served: Serving, every_point: bool
+) -> None:
+    for play, step, how in sorted(EVERY if every_point else SHORT):
+        print(play, step, how)
+        if play == "rollback":
+            cut.play().assert_converged(old.host)
+        interrupt(old, cut, play, step, how)
+        wait_settled(old.host)
+        served.assert_unbroken()
+        served.assert_old_or_in_force()
+        old.in_a_minute()
+        cut.play().assert_converged(old.host)
+        cut.play("site", "--check").assert_unchanged(old.host)
+        cut.play("rollback").assert_converged(old.host)
+        served.assert_unbroken()
+        served.assert_old_file()
+
+
+def interrupt(steps: Steps, project: Project, play: str, step: int, how: str) -> None:
+    """Run a playbook that does not come to its end, and see that it was cut where it should be."""
+    host = steps.host
+    host.sh(f"rm -f /run/cut.*; echo {step} {how} > /run/cut")
+    controller = project.start(play)
+    if how == "controller":
+        await_file(steps, "/run/cut.now")
+        os.killpg(controller.pid, signal.SIGKILL)
+        host.sh(": > /run/cut.go")
+        controller.wait(timeout=30)
+        time.sleep(1)  # the module goes on without it
+    else:
+        assert controller.wait(timeout=PLAY_SECONDS) != 0
+    assert host.out("cat /run/cut.count").strip() == str(step)
+    assert host.sh("test -e /run/cut", check=False).returncode != 0
+
+
+def await_file(steps: Steps, path: str) -> None:
+    deadline = time.monotonic() + PLAY_SECONDS
+    while steps.host.sh(f"test -e {path}", check=False).returncode != 0:
+        assert time.monotonic() < deadline, f"{path} was not seen"
+        time.sleep(0.1)
+
+
+def test_power_cut_while_writing(new: Steps) -> None:
+    """The new file is there and nobody has tried it: the host comes up with it, and the next run goes on."""
+    fresh_start(new)
+    new.new_run()
+    found = new.read()
+    new.write(found, die=("daemon_json.py", 0)).ok()
+    renames = [
+        number
+        for number, one in enumerate(new.effects(), 1)
+        if one == "rename to /etc/docker/daemon.json"
+    ]
+    new.in_a_minute()
+    new.roll_back()
+    for number in (renames[0], renames[0] + 1):
+        fresh_start(new)
+        new.new_run()
+        found = new.read()
+        power_cut(new, "daemon_json.py", number, lambda: new.write(found))
+        assert_up(new)
+        assert_goes_on(new)
+
+
+@pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
+def test_power_cut_during_the_job(new: Steps, bad: bool, every_point: bool) -> None:
+    """The job goes on at the next boot, and puts the old file back where dockerd does not come up with the new one."""
+    fresh_start(new)
+    new.new_run()
+    new.write(new.read()).ok()
+    new.ask_to_die(JOB, 0)
+    new.restart().ok()
+    effects = [number for number, one in enumerate(new.effects(), 1) if not one.startswith("os.")]
+    middle = len(effects) // 2
+    for number in effects if every_point and not bad else effects[middle : middle + 1]:
+        new.host.sh("rm -f /run/dying.json")
+        new.roll_back()
+        fresh_start(new)
+        new.new_run()
+        new.write(new.read()).ok()
+        if bad:
+            breakage.exits_at_start(new.host, "no-new-privileges")
+        try:
+            power_cut(new, JOB, 5 if bad else number, new.restart)
+            assert_up(new)
+            there = "no-new-privileges" in new.host.out("cat /etc/docker/daemon.json")
+            assert there is not bad
+        finally:
+            breakage.mend(new.host)
+        assert_goes_on(new)
+
+
+def fresh_start(steps: Steps) -> None:
+    steps.host.sh("rm -rf /var/lib/hardhost /run/dying.json")
+    put_daemon_json(steps.host, ORIGINAL)
+
+
+def power_cut(steps: Steps, program: str, number: int, act: object) -> None:
+    """Kill the host before this effect, and switch it on again."""
+    steps.ask_to_die(program, number, "wait")
+    acting = threading.Thread(target=quiet, args=(act,), daemon=True)
+    acting.start()
+    await_file(steps, "/run/dying.now")
+    run(["docker", "kill", steps.host.container])
+    run(["docker", "start", steps.host.container])
+    acting.join(timeout=60)
+
+
+def quiet(act: object) -> None:
+    try:
+        act()  # type: ignore[operator]
+    except (RuntimeError, AssertionError, subprocess.TimeoutExpired):
+        pass  # the host went down around it
+
+
+def assert_up(steps: Steps) -> None:
+    deadline = time.monotonic() + 120
+    while not container_host.engine_active(steps.host):
+        assert time.monotonic() < deadline, steps.host.out("journalctl -n 60 --no-pager")
+        time.sleep(0.5)
+    wait_settled(steps.host)
+    assert not steps.host.out("ls /etc/systemd/system | grep hardhost || true")
+
+
+def assert_goes_on(steps: Steps) -> None:
+    """The next run converges, and the rollback brings the original back."""
+    steps.in_a_minute()
+    steps.converge()
+    assert not steps.read()["restart"]["work"]
+    steps.roll_back()
+    assert steps.host.sh("cat /etc/docker/daemon.json").stdout == ORIGINAL
+    assert observe(steps.host)["daemon"]

@@ -1,0 +1,131 @@
+"""Four hosts, one at a time, drained and undrained by the operator's own tasks; the second one fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.hosts import breakage, container_host
+from tests.hosts.container_host import Host
+from tests.hosts.project import Project, render
+from tests.hosts.serving import Serving, serving
+
+MARKER = "no-new-privileges"
+NAMES = ("rolling1", "rolling2", "rolling3", "rolling4")
+# What a load balancer would be told, written down on the controller.
+HOOK = """---
+- name: {what}
+  ansible.builtin.lineinfile:
+    path: {log}
+    line: "{what} {{{{ inventory_hostname }}}}"
+    create: true
+    mode: "0600"
+  delegate_to: localhost
+  become: false
+"""
+
+
+@pytest.fixture(scope="module")
+def row() -> Iterator[list[Host]]:
+    try:
+        yield [container_host.up(name, "debian12") for name in NAMES]
+    finally:
+        for name in NAMES:
+            container_host.down(name)
+
+
+@pytest.fixture(scope="module")
+def served(row: list[Host]) -> Iterator[list[Serving]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(serving(host)) for host in row]
+
+
+@pytest.fixture(scope="module")
+def project(row: list[Host], memory: Path) -> Project:
+    made = render("development", memory / "rolling", row)
+    log = memory / "drained.log"
+    log.unlink(missing_ok=True)
+    for what in ("drain", "undrain"):
+        (memory / f"{what}.yml").write_text(HOOK.format(what=what, log=log))
+    made.give(
+        docker_restart_timeout=30,
+        hardhost_drain_tasks=str(memory / "drain.yml"),
+        hardhost_undrain_tasks=str(memory / "undrain.yml"),
+        # The controller's own Python, for tasks that run there.
+    )
+    return made
+
+
+def log_of(memory: Path) -> list[str]:
+    return (memory / "drained.log").read_text().splitlines()
+
+
+def test_outside_the_window_nobody_is_restarted(
+    project: Project, row: list[Host], served: list[Serving], memory: Path
+) -> None:
+    """The file waits for its restart; nobody is drained for it, and the run says that it is withheld."""
+    window = {"calendar": "2000-01-01 00:00", "duration": "1min"}
+    inputs = {"docker_restart_policy": "window", "docker_restart_window": window}
+    run = project.play(inputs=inputs, limit=NAMES[3])
+    run.assert_converged(row[3])
+    assert "the restart window" in run.text
+    served[3].assert_daemon_untouched()
+    assert not (memory / "drained.log").exists()
+    project.play("rollback", inputs=inputs, limit=NAMES[3]).assert_converged(row[3])
+    served[3].assert_old_file()
+
+
+def test_the_second_of_four_fails(
+    project: Project, row: list[Host], served: list[Serving], memory: Path
+) -> None:
+    breakage.cannot_start_containers(row[1], MARKER)
+    with serving_again(row[1]) as second:
+        run = project.play(inputs={"hardhost_serial": 1})
+        assert run.code != 0
+        run.assert_failed(row[1], saying="the old daemon.json is in force again")
+        served[0].assert_unbroken()
+        assert MARKER in row[0].out("cat /etc/docker/daemon.json")
+        second.assert_unbroken()
+        second.assert_old_file()
+    for untouched in served[2:]:
+        untouched.assert_daemon_untouched()
+        untouched.assert_unbroken()
+        untouched.assert_old_file()
+        assert untouched.host.sh("test -e /var/lib/hardhost/state.json", check=False).returncode or (
+            not json.loads(untouched.host.out("cat /var/lib/hardhost/state.json"))["changes"]
+        )
+    # The one that failed stays drained, for somebody to look at it.
+    assert log_of(memory) == ["drain rolling1", "undrain rolling1", "drain rolling2"]
+
+
+def serving_again(host: Host):  # type: ignore[no-untyped-def]
+    """Its daemon was replaced by the fault: look at it anew."""
+    host.sh("docker rm -f web worker")
+    return serving(host)
+
+
+def test_the_report_says_so(project: Project) -> None:
+    report = project.verify()
+    assert report.code == 1
+    assert report.statuses("rolling1")["docker_daemon/no_new_privileges"] == "pass"
+    for name in NAMES[1:]:
+        assert report.statuses(name)["docker_daemon/no_new_privileges"] == "fail", report.text
+
+
+def test_mended_the_rest_follows(
+    project: Project, row: list[Host], served: list[Serving], memory: Path
+) -> None:
+    breakage.mend(row[1])
+    run = project.play(inputs={"hardhost_serial": 1})
+    run.assert_converged(*row)
+    assert run.recap(row[0])["changed"] == 0
+    for one in (served[0], *served[2:]):
+        one.assert_unbroken()
+    assert log_of(memory)[3:] == [
+        f"{what} {name}" for name in NAMES[1:] for what in ("drain", "undrain")
+    ]
+    assert project.verify().failed() == []

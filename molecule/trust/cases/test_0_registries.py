@@ -1,0 +1,85 @@
+"""registry_certificates: the daemon believes a registry's own authority, and shows it a certificate."""
+
+from __future__ import annotations
+
+REGISTRY = "registry.test:5000"
+MUTUAL = "registry.test:5001"
+FOLDER = "/etc/docker/certs.d"
+
+SERVE = """set -e
+cd /srv/trust
+if [ ! -e client.crt ]; then
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=host \\
+        -keyout client.key -out client.csr 2>/dev/null
+    printf 'extendedKeyUsage=clientAuth\\n' > client.ext
+    openssl x509 -req -in client.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile client.ext \\
+        -out client.crt 2>/dev/null
+    chmod 600 client.key
+fi
+sed -e 's/0.0.0.0:5000/0.0.0.0:5001/' -e 's,key: /srv/trust/registry.key,&,; s,/srv/trust/registry.key},/srv/trust/registry.key\\, clientcas: [/srv/trust/ca.crt]},' \\
+    registry.yml > mutual.yml
+systemd-run --quiet --collect --unit test-mutual docker-registry serve /srv/trust/mutual.yml
+for n in $(seq 50); do python3 -c "import socket; socket.create_connection(('registry.test', 5001), 1)" 2>/dev/null && break; sleep 0.2; done
+"""
+
+
+def test_the_daemon_learns_authorities_and_certificates_without_a_restart(trust):
+    for lab in trust.labs:
+        lab.host.sh(SERVE)
+        lab.host.sh(f"mkdir -p /srv/kept && mv {FOLDER}/{REGISTRY} /srv/kept/")
+        code, text = lab.says(f"docker pull -q {lab.image('new')}")
+        assert code != 0
+        assert "unknown authority" in text
+    process = [lab.host.out("systemctl show -p MainPID --value docker") for lab in trust.labs]
+    trust.give(image_trust_images=[], image_trust_registry_certificates=certificates)
+    trust.project.play().assert_converged(*trust.hosts)
+    for lab in trust.labs:
+        mutual = lab.image("new").replace(REGISTRY, MUTUAL)
+        code, text = lab.says(f"docker pull -q {lab.image('new')} && docker pull -q {mutual}")
+        assert code == 0, text
+        modes = lab.host.out(
+            f"stat -c '%a %U' {FOLDER}/{MUTUAL}/client.key {FOLDER}/{MUTUAL}/ca.crt"
+        )
+        assert modes.split() == ["400", "root", "444", "root"]
+        lab.host.sh(f"mv {FOLDER}/{MUTUAL}/client.key /srv/kept/")
+        code, text = lab.says(f"docker rmi {mutual}; docker pull -q {mutual}")
+        assert code != 0, "the registry asks for the certificate"
+        lab.host.sh(f"mv /srv/kept/client.key {FOLDER}/{MUTUAL}/; docker rmi {lab.image('new')}")
+    assert process == [
+        lab.host.out("systemctl show -p MainPID --value docker") for lab in trust.labs
+    ]
+    report = trust.project.verify()
+    for host in trust.hosts:
+        assert report.statuses(host.name)["image_trust/registry_certificates"] == "pass", (
+            report.text
+        )
+        text = (trust.project.directory / f"artifacts/{host.name}.json").read_text()
+        assert "PRIVATE KEY" not in text + report.text
+
+
+def certificates(lab):
+    client = {"certificate": lab.file("client.crt"), "key": "/srv/trust/client.key"}
+    return {REGISTRY: {"ca": lab.file("ca.crt")}, MUTUAL: {"ca": lab.file("ca.crt"), **client}}
+
+
+def test_what_is_no_longer_given_goes_and_a_secret_as_an_input_is_refused(trust):
+    trust.give(image_trust_images=[])
+    trust.project.play().assert_converged(*trust.hosts)
+    for lab in trust.labs:
+        assert lab.run(f"ls {FOLDER}/{MUTUAL}/ca.crt {FOLDER}/{MUTUAL}/client.key").returncode != 0
+        assert lab.run(f"ls {FOLDER}/{REGISTRY}/ca.crt").returncode == 0
+        lab.host.sh("systemctl stop test-mutual")
+    trust.project.play("rollback").assert_converged(*trust.hosts)
+    for lab in trust.labs:
+        assert lab.run(f"ls {FOLDER}/{REGISTRY}").returncode != 0
+        lab.host.sh(
+            f"mv /srv/kept/{REGISTRY} {FOLDER}/ || {{ mkdir -p {FOLDER}; mv /srv/kept/{REGISTRY} {FOLDER}/; }}"
+        )
+    secret = {"certificate": "-----BEGIN CERTIFICATE-----", "key": "-----BEGIN PRIVATE KEY-----"}
+    trust.give(image_trust_registry_certificates={REGISTRY: secret})
+    trust.project.play("preflight").assert_converged(*trust.hosts)
+    for host in trust.hosts:
+        found = trust.project.decision(host.name, "image_trust/registry_certificates")
+        assert found["decision"] == "pending"
+        assert "key is a secret" in found["reason"]
+    trust.give()
