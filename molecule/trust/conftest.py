@@ -74,6 +74,7 @@ class Lab:
             "image_trust_server": SERVER,
             "image_trust_server_ca": self.file("ca.crt"),
             "image_trust_units": ["deploy.service"],
+            "image_trust_users": ["root", "deploy"],
             "image_trust_roots": {f"{REGISTRY}/dct": self.file("root.json")},
         }
         if self.host.os == "debian12trust":
@@ -133,6 +134,7 @@ def prepared(node: Host) -> Lab:
     for name in ("servers.sh", "images.sh", "publish.sh", "damage.sh", "api.py", "metadata.py"):
         script = (HERE / "files" / name).read_bytes()
         node.sh(f"mkdir -p /srv/trust && cat > /srv/trust/{name}", stdin=script)
+    node.sh("id deploy >/dev/null 2>&1 || useradd --create-home --groups docker deploy")
     node.sh(PREPARE)
     lines = node.out("cat /srv/trust/digests").split()
     node.sh("cat > /etc/systemd/system/deploy.service && systemctl daemon-reload", stdin=DEPLOY)

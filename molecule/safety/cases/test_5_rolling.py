@@ -68,11 +68,11 @@ def test_outside_the_window_nobody_is_restarted(
     project: Project, row: list[Host], served: list[Serving], memory: Path
 ) -> None:
     """The file waits for its restart; nobody is drained for it, and the run says that it is withheld."""
-    window = {"calendar": "2000-01-01 00:00", "duration": "1min"}
+    window = {"calendar": "*-02-29 03:00", "duration": "1min"}
     inputs = {"docker_restart_policy": "window", "docker_restart_window": window}
     run = project.play(inputs=inputs, limit=NAMES[3])
     run.assert_converged(row[3])
-    assert "the restart window" in run.text
+    assert "the restart window" in " ".join(run.text.split())
     served[3].assert_daemon_untouched()
     assert not (memory / "drained.log").exists()
     project.play("rollback", inputs=inputs, limit=NAMES[3]).assert_converged(row[3])

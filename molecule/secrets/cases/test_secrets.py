@@ -75,6 +75,16 @@ def test_looking(host: Host, project: Project) -> None:
     silent(preflight=read.text, check=checked.text)
 
 
+def test_an_input_with_a_password(host: Host, project: Project) -> None:
+    """It is refused by name, before it can get into plans, artifacts and reports."""
+    address = f"http://ops:{planting.MARK}-input@127.0.0.1:9"
+    project.give(docker_daemon_log_max_size=address)
+    run = project.play("preflight", LOUD)
+    project.give(docker_daemon_log_max_size="10m")
+    run.assert_failed(host, saying="docker_daemon_log_max_size holds a password in an address")
+    silent(refused=run.text)
+
+
 def test_a_file_that_dockerd_refuses(host: Host, project: Project) -> None:
     """dockerd's own words about an address with a password in it."""
     good = host.sh("cat /etc/docker/daemon.json").stdout

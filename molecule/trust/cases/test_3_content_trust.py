@@ -51,6 +51,7 @@ def test_it_is_in_force_and_a_second_run_changes_nothing(switched):
 
 PULL = f"docker pull {REGISTRY}/dct:"
 PLACES = {
+    "user": f"env -i su - deploy -c '{PULL}%s'",
     "login": f"{LOGIN} '{PULL}%s'",
     "sudo": f"env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin sudo -n {PULL}%s",
     "unit": "sed -i 's,pull .* >,pull registry.test:5000/dct:%s >,' /etc/systemd/system/deploy.service;"
@@ -178,10 +179,23 @@ def test_what_a_client_can_do_to_get_around_it(switched):
         assert code == 0, text
 
 
+def test_without_its_server_the_next_converge_takes_it_back(switched):
+    switched.give(image_trust_server="")
+    switched.project.play().assert_converged(*switched.hosts)
+    for lab in switched.labs:
+        assert lab.run("ls /etc/profile.d/zz-hardhost-content-trust.sh").returncode != 0
+        assert "DOCKER_CONTENT_TRUST" not in lab.host.out("cat /etc/environment")
+        assert lab.host.out("systemctl show -p Environment --value deploy").strip() == ""
+        assert lab.has(lab.image("old")), "that is image_signatures'"
+    switched.give()
+    switched.project.play().assert_converged(*switched.hosts)
+
+
 def test_rollback_takes_all_of_it_back_and_leaves_what_is_not_ours(switched):
     mine = (
         "/etc/profile.d/zz-hardhost-content-trust.sh", "/etc/sudoers.d/hardhost-content-trust",
         "/etc/hardhost-content-trust.env", "/root/.docker/tls/notary.test:4443/ca.crt",
+        "/home/deploy/.docker/tls/notary.test:4443/ca.crt",
         "/etc/systemd/system/deploy.service.d/50-hardhost-content-trust.conf",
         f"/root/.docker/trust/tuf/{REGISTRY}/dct/metadata/root.json",
     )  # fmt: skip

@@ -26,7 +26,6 @@ from ansible.module_utils import hardhost_trial as trial
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_options import (
     OptionsError,
-    changed_keys,
     look,
     parse,
     same,
@@ -172,13 +171,11 @@ class Job:
             raise Worse(problem)
 
     def _reload(self):
-        """Take over what a reload can; a key that was removed gets its default first, for a reload would leave it alone."""
+        """Take over what a reload can; it leaves alone what the file does not name, so the defaults are named first."""
         options = parse(self.wanted)
-        lost = [key for key in changed_keys(parse(self.old), options) if key not in options]
-        explicit = dict(
-            options,
-            **{key: running.RELOAD_DEFAULTS[key] for key in lost if key in running.RELOAD_DEFAULTS},
-        )
+        defaults = running.RELOAD_DEFAULTS.items()
+        explicit = {key: value for key, value in defaults if key not in self.job["flags"]}
+        explicit.update(options)
         if explicit != options:
             self._write(word(explicit, self.wanted), self.job["described"])
         expected = bool(explicit.get("live-restore", self.live_restore))

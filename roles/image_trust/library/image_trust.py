@@ -102,12 +102,13 @@ def write(state, todo, run):
 
 
 def _homes(state, one, run):
-    """Directories in a user's home belong to the user; no link is followed there."""
-    if not one["uid"] and not one["gid"] or one["data"] is None:
+    """Directories of a user's client belong to the user, and to nobody else; no link is followed there."""
+    if "/.docker/" not in one["path"] or one["data"] is None:
         return
     missing, folder = [], os.path.dirname(one["path"])
-    if os.path.realpath(one["path"]) != one["path"] and os.path.islink(folder):
-        raise Refused("%s leads elsewhere: it is left alone" % one["path"])
+    home = one["path"].partition("/.docker/")[0]
+    if os.path.realpath(one["path"]) != os.path.realpath(home) + one["path"][len(home):]:
+        raise Refused("%s leads elsewhere, by a link: it is left alone" % one["path"])
     while not os.path.isdir(folder):
         missing.append(folder)
         folder = os.path.dirname(folder)

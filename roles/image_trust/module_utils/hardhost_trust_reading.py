@@ -4,6 +4,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 from __future__ import annotations
 
+import os
 import pwd
 import re
 import socket
@@ -20,11 +21,15 @@ from ansible.module_utils import hardhost_registries as registries
 from ansible.module_utils import hardhost_signatures as signatures
 
 SECONDS = 10  # for a shell, a registry
+SUDO, CRON = "/usr/bin/sudo", ("/usr/sbin/cron", "/usr/sbin/crond")  # what is not installed switches nobody
+ABOUT_CONTAINERS = {"image_signatures", "image_digests", "registry_allow_list"}
 
 
 def observe(facts, inputs, settings):
     """`{control name: what was found}` for those of the controls that are asked about."""
-    running = _running(facts)
+    asked = {identifier.partition("/")[2]: wanted for identifier, wanted in settings.items()
+             if identifier.startswith("image_trust/")}
+    running = _running(facts) if ABOUT_CONTAINERS & set(asked) else []
     readers = {
         "content_trust_ineffective": lambda _wanted: _ineffective(facts),
         "registry_credentials_protected": lambda _wanted: registries.credentials(registries.homes()),
@@ -34,8 +39,6 @@ def observe(facts, inputs, settings):
         "registry_certificates": lambda wanted: _certificates(wanted.get("image_trust_authorities", {})),
         "content_trust": lambda wanted: _switch(wanted.get("image_trust_switch", {})),
     }
-    asked = {identifier.partition("/")[2]: wanted for identifier, wanted in settings.items()
-             if identifier.startswith("image_trust/")}
     return {name: readers[name](wanted) for name, wanted in asked.items() if name in readers}
 
 
@@ -157,9 +160,9 @@ def _switch(settings):
     places = {}
     if "login" in clients:
         places["a login shell"] = _printed(["/bin/sh", "-lc", "/usr/bin/env"])
-    if "sudo" in clients:
-        places["sudo"] = _printed(["/usr/bin/sudo", "-n", "/usr/bin/env"])
-    if "cron" in clients:
+    if "sudo" in clients and os.path.exists(SUDO):
+        places["sudo"] = _printed([SUDO, "-n", "/usr/bin/env"])
+    if "cron" in clients and any(map(os.path.exists, CRON)):
         places["cron"] = _assigned("\n".join(content_trust.lines()) if _cron_reads_environment() else "")
     for unit in settings.get("units") or []:
         places[unit] = _of_unit(unit)
