@@ -27,7 +27,11 @@ try: tools ## Watch a disposable host being checked, hardened, proved and put ba
 test: lint unit scenarios ## All checks: lint, unit, contract and project tests, scenarios
 
 .PHONY: test-all
-test-all: test try ## `test`, and `try` as a new user would run it
+test-all: test safety-loops try ## `test`, the long loops of `safety`, and `try` as a new user would run it
+
+.PHONY: safety-loops
+safety-loops: tools ## Killed at every point, every recorded input, every fault: about an hour
+	@$(AS_ROOT) env HARDHOST_LOOPS=all $(BIN)/python -m tests.hosts.scenarios safety
 
 .PHONY: lint
 lint: tools ## ruff and mypy

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
+import tempfile
 
 from fuzz.targets import REPOSITORY, TARGETS, examples
 
@@ -42,15 +44,17 @@ def run(name: str, seconds: int) -> bool:
     ]
     options = [*limits, "-max_len=4096", f"-dict={REPOSITORY / 'fuzz/words.dict'}"]
     words = ["-m", "fuzz.one", name, *options, f"-artifact_prefix={found}/", str(corpus)]
-    done = subprocess.run(
-        [sys.executable, *words],
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=seconds + 120,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as scratch:  # the fuzzer ends without tidying up
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=REPOSITORY,
+            env={**os.environ, "TMPDIR": scratch},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=seconds + 120,
+            check=False,
+        )
     said = done.stdout.decode(errors="replace")
     log = WORK / name / "log"
     log.write_text(said)

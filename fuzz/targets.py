@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import shutil
@@ -57,6 +58,7 @@ _Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(
 def tree() -> Path:
     """A copy of the small content tree, one per process."""
     root = Path(tempfile.mkdtemp(prefix="hardhost-hostile-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     return Path(shutil.copytree(CONTENT, root / "content"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import yaml
 
 from tests.hosts.local import PROJECT
@@ -16,7 +18,10 @@ def record(scenario: str, case: str) -> None:
 def expected(scenario: str) -> int:
     """The number that the scenario itself gives; adding a case means raising it."""
     definition = yaml.safe_load((PROJECT / "molecule" / scenario / "molecule.yml").read_text())
-    return int(definition["provisioner"]["env"]["HARDHOST_CASES"])
+    given = definition["provisioner"]["env"]
+    if os.environ.get("HARDHOST_LOOPS") == "all" and "HARDHOST_CASES_ALL" in given:
+        return int(given["HARDHOST_CASES_ALL"])
+    return int(given["HARDHOST_CASES"])
 
 
 def passed(scenario: str) -> int:

@@ -1,7 +1,7 @@
-"""The modules of a rendered project, run on a host one by one: as a playbook does, but each can be killed at any effect.
+"""The modules of a rendered project, run on a host one by one; each can be killed at any effect.
 
-`converge` and `roll_back` call them in the order of `site.yml` and `rollback.yml`. What is asked of the controller is not
-under test here; whole playbooks are, in the other scenarios.
+`converge` and `roll_back` call them in the order of `site.yml` and `rollback.yml`. Whole playbooks
+are under test in the other scenarios.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import secrets
 import tarfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.hosts.container_host import Host
 from tests.hosts.project import Project
@@ -27,6 +30,8 @@ SENT = (
     *("settings", "waiver"),
 )
 Json = dict[str, Any]
+EVERY_POINT = os.environ.get("HARDHOST_LOOPS") == "all"  # `make test-all`
+LONG = pytest.mark.skipif(not EVERY_POINT, reason="only in make test-all")
 # Written by a person: foreign keys, odd spacing, no newline at the end, a mode of its own.
 ORIGINAL = b'{"dns": ["192.0.2.53"],  "labels":["rack=7"]}'
 
@@ -64,7 +69,9 @@ class Steps:
 
     def install(self) -> None:
         """Put the modules and what kills them on the host."""
-        self.host.sh(f"rm -rf {FOLDER} && mkdir -p {FOLDER} && tar -C {FOLDER} -x", stdin=self._tar())
+        self.host.sh(
+            f"rm -rf {FOLDER} && mkdir -p {FOLDER} && tar -C {FOLDER} -x", stdin=self._tar()
+        )
         packages = "/usr/lib/python3/dist-packages"
         self.host.sh(
             f"mv {FOLDER}/dying.py {packages}/hardhost_dying.py"
@@ -99,7 +106,7 @@ class Steps:
         die: tuple[str, int] | None = None,
         check: bool = False,
     ) -> Answer:
-        """Run one module; `die` is a program and the number of the effect before which it is killed."""
+        """Run one module; `die`: a program, and the number of the effect to kill it before."""
         if die:
             self.ask_to_die(*die)
         request = json.dumps({"parameters": parameters, "check": check}).encode()

@@ -1,4 +1,4 @@
-"""Read the recorded inputs: `daemon_json/*.yml`, lists of `{name, text | base64 | repeat, expect, …}`; see README.md."""
+"""Read the recorded inputs, `daemon_json/*.yml`; README.md describes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a daemon.json on a host with a given engine: the modules' own code, without a host."""
+"""What becomes of a daemon.json with a given engine: the modules' own code, without a host."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def inputs() -> Json:
 
 
 def host(data: bytes | None, engine: str, *, in_force: bool) -> Json:
-    """Facts of a host with this file: one that the daemon runs with, or one that nobody has tried yet."""
+    """Facts of a host with this file: one the daemon runs with, or one that nobody has tried."""
     found = facts(engine={"version": engine})
     # Older than the daemon, or from after every start.
     described = {"uid": 0, "gid": 0, "mode": 0o600, "mtime_ns": 0 if in_force else 2**62}
@@ -59,7 +59,7 @@ def host(data: bytes | None, engine: str, *, in_force: bool) -> Json:
 
 
 def outcome(data: bytes | None, engine: str, *, in_force: bool = False) -> tuple[Any, bytes | None]:
-    """`(outcome, new bytes)`: "merged", {"held": ids} or {"refused": words} with the bytes as they were."""
+    """`(outcome, new bytes)`; the outcome is "merged", {"held": ids} or {"refused": words}."""
     found = host(data, engine, in_force=in_force)
     refused = decisions.refusal(found)
     if refused:
@@ -73,7 +73,7 @@ def outcome(data: bytes | None, engine: str, *, in_force: bool = False) -> tuple
 
 
 def assert_nothing_lost(found: Json, written: bytes | None, edits: list[Json]) -> None:
-    """What no control set is there as before, in its order; and an undo brings back the very bytes."""
+    """What no control set is as before, in its order; an undo brings back the very bytes."""
     before, after = found["daemon_json"]["options"], options.parse(written)
     ours = {edit["leaf"][0] for edit in edits}
     foreign = [key for key in before if key not in ours]

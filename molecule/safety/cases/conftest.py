@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,23 +11,24 @@ from tests.hosts import container_host
 from tests.hosts.container_host import Host
 from tests.hosts.project import Project, render
 from tests.hosts.serving import Serving, serving
-from tests.hosts.steps import ORIGINAL, Steps, put_daemon_json
+from tests.hosts.steps import EVERY_POINT, ORIGINAL, Steps, put_daemon_json
+
 
 @pytest.fixture(scope="session")
 def every_point() -> bool:
     """`make test-all` loops over all points; `make test` takes a few of each loop."""
-    return os.environ.get("HARDHOST_LOOPS") == "all"
+    return EVERY_POINT
 
 
 @pytest.fixture(scope="session")
-def old(nodes: list[Host], memory: Path) -> Iterator[Steps]:
+def old(nodes: list[Host], memory: Path) -> Steps:
     """Debian 12, whose engine has no --validate."""
-    yield prepared(nodes, "safety12", memory)
+    return prepared(nodes, "safety12", memory)
 
 
 @pytest.fixture(scope="session")
-def new(nodes: list[Host], memory: Path) -> Iterator[Steps]:
-    yield prepared(nodes, "safety13", memory)
+def new(nodes: list[Host], memory: Path) -> Steps:
+    return prepared(nodes, "safety13", memory)
 
 
 def prepared(nodes: list[Host], name: str, memory: Path) -> Steps:

@@ -1,4 +1,4 @@
-"""The recorded daemon.json files on real engines: dockerd's own verdict, and what a run makes of them."""
+"""The recorded files on real engines: dockerd's own verdict, and what a run makes of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from tests.hosts.local import PROJECT
 from tests.hosts.observation import observe
 from tests.hosts.steps import Steps
 
-ansible.module_utils.__path__ += [str(path) for path in sorted(PROJECT.glob("roles/*/module_utils"))]
+ansible.module_utils.__path__ += [
+    str(path) for path in sorted(PROJECT.glob("roles/*/module_utils"))
+]
 
 from tests.recorded.inputs import Recorded, recorded  # noqa: E402 - the path is set above
 from tests.recorded.outcome import daemon_json, outcome  # noqa: E402
@@ -86,9 +88,15 @@ def test_dockerd_agrees(new: Steps) -> None:
 
 
 def chosen(every: bool, engine: str, *, refused: bool, few: int) -> list[Recorded]:
-    found = [
-        one for one in recorded() if isinstance(one.expect[engine], dict) and "refused" in one.expect[engine]
-    ] if refused else [one for one in recorded() if one.name in APPLIED]
+    found = (
+        [
+            one
+            for one in recorded()
+            if isinstance(one.expect[engine], dict) and "refused" in one.expect[engine]
+        ]
+        if refused
+        else [one for one in recorded() if one.name in APPLIED]
+    )
     assert len(found) >= few
     return found if every else found[:: max(1, len(found) // few)]
 
@@ -117,7 +125,7 @@ def test_applied_and_taken_back(
 ) -> None:
     """dockerd starts with the merged file, and the rollback brings back every byte."""
     steps: Steps = request.getfixturevalue(name)
-    for one in chosen(every_point, ENGINES[steps.host.os], refused=False, few=5):
+    for one in chosen(every_point, ENGINES[steps.host.os], refused=False, few=2):
         print(one.name)
         clean(steps, one.data)
         steps.converge()

@@ -1,4 +1,4 @@
-"""Whole playbooks: the connection dies or the controller is killed at a remote step; or the host itself goes down."""
+"""The connection dies or the controller is killed at a remote step; or the host goes down."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,11 +19,11 @@ from tests.hosts.local import run
 from tests.hosts.observation import observe
 from tests.hosts.project import Project, render
 from tests.hosts.serving import Serving, wait_settled
-from tests.hosts.steps import JOB, ON_HOST, ORIGINAL, Steps, put_daemon_json
+from tests.hosts.steps import JOB, LONG, ON_HOST, ORIGINAL, Steps, put_daemon_json
 
 WRAPPER = "/usr/local/bin/cut-python"
 PLAY_SECONDS = 240
-SHORT = {("site", 2, "after"), ("site", 3, "controller"), ("rollback", 2, "before")}
+SHORT = {("site", 2, "after"), ("rollback", 2, "controller")}
 EVERY = {
     (play, step, how)
     for play in ("site", "rollback")
@@ -51,7 +54,6 @@ def test_cut_off_at_a_remote_step(
         interrupt(old, cut, play, step, how)
         wait_settled(old.host)
         served.assert_unbroken()
-        served.assert_old_or_in_force()
         old.in_a_minute()
         cut.play().assert_converged(old.host)
         cut.play("site", "--check").assert_unchanged(old.host)
@@ -84,8 +86,9 @@ def await_file(steps: Steps, path: str) -> None:
         time.sleep(0.1)
 
 
+@LONG
 def test_power_cut_while_writing(new: Steps) -> None:
-    """The new file is there and nobody has tried it: the host comes up with it, and the next run goes on."""
+    """The new file is there, untried: the host comes up with it, and the next run goes on."""
     fresh_start(new)
     new.new_run()
     found = new.read()
@@ -101,14 +104,16 @@ def test_power_cut_while_writing(new: Steps) -> None:
         fresh_start(new)
         new.new_run()
         found = new.read()
-        power_cut(new, "daemon_json.py", number, lambda: new.write(found))
+        power_cut(new, "daemon_json.py", number, partial(new.write, found))
         assert_up(new)
         assert_goes_on(new)
 
 
-@pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
+@pytest.mark.parametrize(
+    "bad", [pytest.param(False, id="good", marks=LONG), pytest.param(True, id="bad")]
+)
 def test_power_cut_during_the_job(new: Steps, bad: bool, every_point: bool) -> None:
-    """The job goes on at the next boot, and puts the old file back where dockerd does not come up with the new one."""
+    """The job goes on at the next boot; where dockerd does not come up, the old file returns."""
     fresh_start(new)
     new.new_run()
     new.write(new.read()).ok()
@@ -139,7 +144,7 @@ def fresh_start(steps: Steps) -> None:
     put_daemon_json(steps.host, ORIGINAL)
 
 
-def power_cut(steps: Steps, program: str, number: int, act: object) -> None:
+def power_cut(steps: Steps, program: str, number: int, act: Callable[[], object]) -> None:
     """Kill the host before this effect, and switch it on again."""
     steps.ask_to_die(program, number, "wait")
     acting = threading.Thread(target=quiet, args=(act,), daemon=True)
@@ -150,11 +155,9 @@ def power_cut(steps: Steps, program: str, number: int, act: object) -> None:
     acting.join(timeout=60)
 
 
-def quiet(act: object) -> None:
-    try:
-        act()  # type: ignore[operator]
-    except (RuntimeError, AssertionError, subprocess.TimeoutExpired):
-        pass  # the host went down around it
+def quiet(act: Callable[[], object]) -> None:
+    with suppress(RuntimeError, AssertionError, subprocess.TimeoutExpired):
+        act()  # the host goes down around it
 
 
 def assert_up(steps: Steps) -> None:

@@ -193,9 +193,10 @@ AROUND = {
         r"printf 'FROM {unsigned}\nLABEL a=b\n' | docker build -t {named} -",
         "it was built or loaded on this host",
     ),
+    # Another image than the others': with its last name an image loses its digests too.
     "load": (
-        "docker pull -q {unsigned} && docker tag {unsigned} {named}x && docker save {named}x -o /srv/x"
-        " && docker rmi -f {named}x {unsigned} && docker load -i /srv/x && docker tag {named}x {named}",
+        "docker pull -q {stranger} && docker tag {stranger} {named} && docker save {named} -o /srv/x"
+        " && docker rmi -f {named} {stranger} && docker load -i /srv/x",
         "it was built or loaded on this host",
     ),
 }
@@ -207,7 +208,8 @@ def test_what_a_client_can_do_to_get_around_it_works_and_is_found(trust):
         lab.host.sh("docker rm -f rotated")
         for way, (command, _) in AROUND.items():
             named = f"{REGISTRY}/app:{way}"
-            code, text = lab.says(command.format(unsigned=lab.image("unsigned"), named=named))
+            names = {name: lab.image(name) for name in ("unsigned", "stranger")}
+            code, text = lab.says(command.format(named=named, **names))
             assert code == 0, f"{way}: {text}"
             lab.host.sh(f"docker run -d --name {way} {named} sleep 1000")
     report = trust.project.verify()

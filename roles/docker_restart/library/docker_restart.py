@@ -38,6 +38,7 @@ notes: {type: list, returned: always, description: What else the operator should
 """
 
 import base64
+import contextlib
 import json
 import os
 import platform
@@ -109,17 +110,12 @@ def moves(facts):
 def describe_job(facts, parameters, step):
     """job.json: everything the job must know, so that it needs nobody any more."""
     daemon = facts["daemon_json"]
-    known, state = running.known(facts), facts["state"]
-    before = state["files"].get(daemon["path"], {}).get("before", {})
-    if known is not None:
-        old = {
-            "blob": states.keep(known) if known else None,
-            "described": described(known, daemon, before),
-        }
-    elif before:
-        old = {"blob": before.get("blob"), "described": before if before.get("blob") else None}
-    else:  # somebody else's file, which no daemon of which we know was started with: it is not ours to remove
-        old = {"blob": states.keep(daemon["data"]), "described": daemon["described"]}
+    known = running.known(facts)  # never None here: such a restart is withheld
+    before = facts["state"]["files"].get(daemon["path"], {}).get("before", {})
+    old = {
+        "blob": states.keep(known) if known else None,
+        "described": described(known, daemon, before),
+    }
     return {
         "run": parameters["run"],
         "holder": parameters["holder"],
@@ -320,6 +316,13 @@ def not_running(facts, answer, parameters, check_mode):
     )
 
 
+def leave(run, check_mode):
+    """This run ends here: give its lease back, unless its job is at work."""
+    with contextlib.suppress(states.StateError):  # the failure itself is what is to be said
+        if not check_mode and not hardhost_unit.job_runs() and states.load()["lease"]:
+            hardhost_restart_job.give_lease_back(run)
+
+
 def worded(result):
     """What the operator reads when the job did not succeed."""
     ends = {
@@ -356,6 +359,7 @@ def main():
     try:
         answer = apply(module.params, module.check_mode)
     except (Failed, states.StateError) as error:
+        leave(module.params["run"], module.check_mode)
         module.fail_json(msg=options.redact_text(str(error)))
     except OSError as error:
         module.fail_json(msg="nothing was restarted: %s" % files.why(error))

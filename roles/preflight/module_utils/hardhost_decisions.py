@@ -375,10 +375,15 @@ def unsettled(facts):
 def withheld(facts, options, ordered):
     """`(reason, containers)`: why a restart into these options must not happen now, and which containers it would stop.
 
-    `ordered`: the operator accepts that containers stop. A unit that changed since dockerd was started is nobody's order:
-    putting the old file back would not mend it.
+    `ordered`: the operator accepts that containers stop. Nobody can order a restart into flags or a file with which dockerd
+    has never been seen to start: there would be no way back.
     """
     why, containers = stopped_by_restart(facts, options)
+    if running_daemon.known(facts) is None:
+        return (
+            "%s was changed by somebody since dockerd was started; restart Docker by hand first, to see that it starts "
+            "with it" % facts["daemon_json"]["path"]
+        ), containers
     started, now = units.flags(facts["arguments"]["running"]), facts["flags"]
     if not same(started, now):
         return (

@@ -1,4 +1,4 @@
-"""On a host under test: what modules need of Ansible, so that `main` of each runs without a controller."""
+"""On a host under test: what modules need of Ansible, so that `main` runs without a controller."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 
 class AnsibleModule:
-    """Parameters from standard input, defaults from the argument spec, the answer on standard output."""
+    """Parameters from standard input, defaults from the spec, the answer on standard output."""
 
     def __init__(self, argument_spec: dict[str, Any], supports_check_mode: bool) -> None:
         request = json.load(sys.stdin)

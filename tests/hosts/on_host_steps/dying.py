@@ -1,9 +1,11 @@
-"""On a host under test: kills the Python that loads it before its n-th effect, as SIGKILL would at that moment.
+"""On a host under test: kills the Python that loads it before its n-th effect, by SIGKILL.
 
-Loaded by a `.pth` file into every Python of the host; idle without `/run/dying.json`: `{program, at, how}`. With `at` 0 it
-only lists the effects in `/run/dying.log`; with `how` "wait" it stands still there, until the host is killed around it. An
-audit hook sees the effects, so the code under test knows nothing of it.
+Loaded by a `.pth` file into every Python of the host; idle without `/run/dying.json`:
+`{program, at, how}`. With `at` 0 it only lists the effects in `/run/dying.log`; with `how` "wait"
+it stands still there, until the host is killed around it. An audit hook sees the effects, so the
+code under test knows nothing of it.
 """
+
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ import time
 
 REQUEST, LOG, NOW = "/run/dying.json", "/run/dying.log", "/run/dying.now"
 PLACES = ("/etc/", "/var/lib/hardhost")
-NOT_OURS = ("/__pycache__", "/job/ansible")  # Python's own files, and sources that nobody runs before all are there
+NOT_OURS = (
+    "/__pycache__",
+    "/job/ansible",
+)  # Python's own files, and sources that nobody runs before all are there
 READS = re.compile(r"systemctl show|journalctl|--version|apt-cache|modprobe|systemd-analyze|^date ")
 
 
@@ -67,7 +72,9 @@ def named(event: str, arguments: tuple[object, ...]) -> str:
         return "" if READS.search(words) else "run " + words[:60]
     if event == "http.client.send":
         first = arguments[1]
-        line = first.split(b"\r\n")[0].decode("ascii", "replace") if isinstance(first, bytes) else ""
+        line = (
+            first.split(b"\r\n")[0].decode("ascii", "replace") if isinstance(first, bytes) else ""
+        )
         return line[:60] if line.startswith(("POST ", "DELETE ")) else ""
     path = arguments[0] if arguments else ""
     if event in ("os.chmod", "os.chown", "os.utime"):

@@ -1,4 +1,4 @@
-"""Every recorded daemon.json becomes what is written beside it, on every engine, and loses nothing on the way."""
+"""Every recorded daemon.json becomes what is written beside it, on every engine, without loss."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def kind(expected: Any) -> str:
 
 @pytest.mark.parametrize("one", EVERY, ids=lambda one: one.name)
 def test_becomes_what_is_expected(one: Recorded) -> None:
-    """As a file that nobody has tried yet: everything that dockerd would refuse is a reason to leave the host alone."""
+    """As a file that nobody has tried yet: what dockerd would refuse is left alone."""
     for engine in ENGINES:
         found, written = outcome(one.data, engine)
         expected = one.expect[engine]
@@ -39,7 +39,7 @@ def test_becomes_what_is_expected(one: Recorded) -> None:
 
 @pytest.mark.parametrize("one", EVERY, ids=lambda one: one.name)
 def test_is_the_same_where_the_daemon_runs_with_it(one: Recorded) -> None:
-    """What a daemon accepts is never refused for having shown that it works, and nothing is lost either."""
+    """What a daemon runs with is treated no worse, and nothing of it is lost either."""
     for engine in ENGINES:
         if kind(one.expect[engine]) != REFUSED:
             assert outcome(one.data, engine, in_force=True)[0] == one.expect[engine], engine

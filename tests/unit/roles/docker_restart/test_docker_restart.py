@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_unit as units
 
 from tests.unit.roles.hosts import Json, facts, module
 
@@ -33,29 +34,33 @@ def test_no_file(state_directory: Path) -> None:
     assert job(facts())["old"] == {"blob": None, "described": None}
 
 
-def test_the_kept_original_where_the_file_in_force_is_unknown(state_directory: Path) -> None:
-    before = {
-        "present": True,
-        "blob": states.keep(b"{}"),
-        "uid": 0,
-        "gid": 0,
-        "mode": 0o600,
-        "mtime_ns": 5,
-    }
-    host = facts({"icc": False}, process=NEWER)
+def started_with(host: Json, data: bytes) -> Json:
+    """The host, its dockerd recorded as started with these bytes."""
+    process = {"boot": units.boot(), "pid": host["process"]["pid"], "started": 1}
+    host["state"]["daemon"] = {**process, "file": states.keep(data)}
+    return host
+
+
+def test_the_kept_original_with_its_owner_and_mode(state_directory: Path) -> None:
+    before = {"present": True, "blob": states.keep(b"{}"), "uid": 0, "gid": 0, "mode": 0o600}
+    host = started_with(facts({"icc": False}, process=NEWER), b"{}")
     host["state"]["files"] = {"/etc/docker/daemon.json": {"before": before, "written": ""}}
     assert job(host)["old"] == {"blob": before["blob"], "described": before}
 
 
-def test_a_foreign_file_is_never_removed(state_directory: Path) -> None:
-    """Somebody wrote it, and neither a record nor its time says that a daemon ran with it."""
+def test_no_restart_into_a_file_that_no_daemon_was_seen_to_start_with(
+    state_directory: Path,
+) -> None:
+    """Somebody wrote it, and neither a record nor its time says that a daemon ran with it: no way back."""
     host = facts({"icc": False}, process=NEWER)
-    found = job(host)
-    assert states.kept(found["old"]["blob"]) == host["daemon_json"]["data"]
+    order: dict[str, Any] = {"policy": "when_needed", "window": {}, "stop_containers": True}
+    assert "by hand first" in docker_restart.withheld(host, order, "restart")
+    proved = started_with(host, b"{}")
+    assert docker_restart.withheld(proved, order, "restart") == ""
 
 
 def test_switching_to_user_namespaces_stops_containers_first(state_directory: Path) -> None:
-    host = facts({"userns-remap": "default"}, process=NEWER)
+    host = started_with(facts({"userns-remap": "default"}, process=NEWER), b"{}")
     assert (job(host)["stop_first"], job(facts())["stop_first"]) == (True, False)
 
 

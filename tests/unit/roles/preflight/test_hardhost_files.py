@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -54,3 +55,18 @@ def test_nothing_is_none(tmp_path: Path) -> None:
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         files.read(str(tmp_path))
+
+
+def test_what_a_killed_writer_left_is_swept_and_a_living_one_is_not(tmp_path: Path) -> None:
+    (tmp_path / ".hardhost-dead").write_bytes(b"secret")
+    with (tmp_path / ".hardhost-alive").open("w") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        files.replace(str(tmp_path / "file"), b"1", mine())
+        assert {path.name for path in tmp_path.iterdir()} == {".hardhost-alive", "file"}
+
+
+def test_removing_leaves_the_link(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("1")
+    (tmp_path / "link").symlink_to("file")
+    files.remove(str(tmp_path / "link"))
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]

@@ -180,3 +180,62 @@ def test_the_lock_alone_leaves_no_state(directory: str) -> None:
         pass
     assert names(directory) == ["lock"]
     assert json.loads(json.dumps(states.load(directory))) == states.empty()
+
+
+def test_a_lease_ends_with_its_process() -> None:
+    state = states.empty()
+    with subprocess.Popen(["sleep", "60"]) as process:
+        states.claim(state, "r1", "ops@bastion", 3600, process=states.this_process(process.pid))
+        with pytest.raises(states.StateError, match="run r1"):
+            states.claim(state, "r2", "dev@laptop")
+        process.kill()
+    states.claim(state, "r2", "dev@laptop")
+    assert state["lease"]["run"] == "r2"
+
+
+def test_a_lease_from_the_future_does_not_count() -> None:
+    """It was given before the clock was set right, and would end in years."""
+    state = states.empty()
+    states.claim(state, "r1", "ops@bastion", now=2_500_000_000)
+    states.claim(state, "r2", "dev@laptop", now=1_800_000_000)
+    assert state["lease"]["run"] == "r2"
+
+
+def test_a_dead_lease_is_given_back_by_anybody() -> None:
+    state = states.empty()
+    states.claim(state, "r1", "ops@bastion", now=1000)
+    states.release(state, "r2")
+    assert state["lease"] is None
+
+
+def test_numbers_of_what_is_not_confirmed_are_not_given_again() -> None:
+    state = states.empty()
+    states.record(state, "r1", "a/a", "user", "/etc/passwd", {}, {})
+    state["undone"], state["changes"] = state["changes"], []
+    states.record(state, "r2", "b/b", "user", "/etc/passwd", {}, {})
+    assert state["changes"][0]["number"] == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("changes", {}),
+        ("changes", [1]),
+        ("changes", [{"kind": "file"}]),
+        ("undone", None),
+        ("files", {"/etc/x": []}),
+        ("lease", {"run": 1}),
+        ("daemon", {"pid": "1"}),
+    ],
+)
+def test_a_state_with_wrong_parts_is_refused(part: str, value: object, directory: str) -> None:
+    state = {**states.empty(), part: value}
+    Path(directory, "state.json").write_text(json.dumps(state))
+    with pytest.raises(states.StateError, match="cannot be read"):
+        states.load(directory)
+
+
+def test_a_directory_in_the_place_of_the_state_is_told(directory: str) -> None:
+    Path(directory, "state.json").mkdir()
+    with pytest.raises(states.StateError, match="Is a directory"):
+        states.load(directory)
