@@ -51,7 +51,7 @@ def test_the_kept_original_with_its_owner_and_mode(state_directory: Path) -> Non
 def test_no_restart_into_a_file_that_no_daemon_was_seen_to_start_with(
     state_directory: Path,
 ) -> None:
-    """Somebody wrote it, and neither a record nor its time says that a daemon ran with it: no way back."""
+    """Nothing says that a daemon ran with what somebody wrote there: no way back."""
     host = facts({"icc": False}, process=NEWER)
     order: dict[str, Any] = {"policy": "when_needed", "window": {}, "stop_containers": True}
     assert "by hand first" in docker_restart.withheld(host, order, "restart")
