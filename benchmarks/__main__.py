@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: time rendering, converging and verifying on one disposable host, and print the ratios."""
+"""`python -m benchmarks`: time rendering, converging and verifying, and print the ratios."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ INPUTS = (
     "docker_daemon_accept_data_root_change=true",
 )
 LIBRARIES = "import click, pydantic, yaml, jinja2"
-# pydantic imports its machinery when the first model is made, so a bare import is less than any use of it.
+# pydantic imports its machinery when the first model is made: a bare import is less than
+# any use of it.
 ONE_MODEL = f"{LIBRARIES}; type('One', (pydantic.BaseModel,), {{}})"
 
 

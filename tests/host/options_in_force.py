@@ -83,7 +83,8 @@ def judge(reading: Reading, leaf: Leaf, wish: Any) -> Verdict:
     if not fulfils(now, wish):
         if fulfils(later, wish) and not fulfils(read_by_daemon(reading, leaf), wish):
             return pending(
-                f"{what} is {shown(now)} in the running daemon and as wanted in {where}: restart due"
+                f"{what} is {shown(now)} in the running daemon; "
+                f"{where} has it as wanted: restart due"
             )
         return failed(f"{what} is {shown(now)} in the running daemon, {wanted(wish)}")
     if not fulfils(later, wish):
