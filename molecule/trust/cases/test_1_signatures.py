@@ -191,13 +191,13 @@ AROUND = {
     ),
     "build": (
         r"printf 'FROM {unsigned}\nLABEL a=b\n' | docker build -t {named} -",
-        "it was built or loaded on this host",
+        "it has no digest of a registry: it was built or loaded on this host",
     ),
     # Another image than the others': with its last name an image loses its digests too.
     "load": (
         "docker pull -q {stranger} && docker tag {stranger} {named} && docker save {named} -o /srv/x"
         " && docker rmi -f {named} {stranger} && docker load -i /srv/x",
-        "it was built or loaded on this host",
+        "it has no digest of a registry: it was built or loaded on this host",
     ),
 }
 

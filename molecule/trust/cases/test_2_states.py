@@ -16,6 +16,7 @@ def hardened(trust):
     trust.give()
     trust.project.play().assert_converged(*trust.hosts)
     for lab in trust.labs:
+        lab.host.sh("docker ps -aq | xargs -r docker rm -f")  # what a case that failed has left
         lab.host.sh(f"docker run -d --restart always --name standing {lab.image('old')}")
     report = trust.project.verify()
     assert report.code == 0, report.text
