@@ -101,9 +101,7 @@ def signatures_verifiable(_facts, inputs, control):
 def content_trust_usable(facts, _inputs, control):
     """A client that still knows it, a server that is not the retired one, and nothing else that sets it."""
     settings, client = control["settings"].get("image_trust_switch", {}), facts["engine"]["client"]
-    if not client:
-        return not_applicable("there is no docker client on this host")
-    if not content_trust.known_to(client):
+    if client and not content_trust.known_to(client):
         return not_applicable("the client %s has no Docker Content Trust any more (removed in 29.0); image_trust/"
                               "image_signatures verifies images with any client" % client)
     problem = content_trust.refused(settings.get("server"))

@@ -366,9 +366,18 @@ def restart(decisions, facts, inputs, removed):
 
 
 def unsettled(facts):
-    """Whether an earlier run has left something for `docker_restart`: a daemon down, a lease, a change not confirmed."""
+    """Whether an earlier run or somebody's restart has left something for `docker_restart`.
+
+    A daemon down, a lease, a change not confirmed; or a daemon that others have started since we recorded its start: while
+    its file is still older than it, that can be recorded again, and later changes of the file put nothing in doubt.
+    """
+    recorded, process = facts["state"]["daemon"], facts["process"] or {}
+    others = recorded and any(recorded[key] != process.get(key) for key in ("pid", "started"))
     return bool(
-        not facts["engine"]["running"] or facts["state"]["lease"] or facts["state"]["undone"]
+        not facts["engine"]["running"]
+        or facts["state"]["lease"]
+        or facts["state"]["undone"]
+        or (others and running_daemon.known(facts) is not None)
     )
 
 

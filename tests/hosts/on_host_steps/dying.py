@@ -6,7 +6,6 @@ it stands still there, until the host is killed around it. An audit hook sees th
 code under test knows nothing of it.
 """
 
-
 from __future__ import annotations
 
 import json
