@@ -86,7 +86,7 @@ def test_an_input_with_a_password(host: Host, project: Project) -> None:
 
 
 def test_a_file_that_no_daemon_has_started_with(host: Host, project: Project) -> None:
-    """Its address holds a password; the restart is withheld, and the difference shows none of it."""
+    """Its address holds a password; the restart is withheld, and no difference shows it."""
     good = host.sh("cat /etc/docker/daemon.json").stdout
     address = f"https://ops:{planting.MARK}-mirror@mirror.example.org"
     planting.put(
