@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.hosts.local import HostsUnavailableError, cache_directory, locked, run
+from tests.hosts.local import HostsUnavailableError, cache_directory, checkout_id, locked, run
 
 START_SECONDS = 60
 STOP_SECONDS = 60
@@ -89,7 +89,8 @@ def log_file() -> Path:
 
 
 def record() -> Path:
-    return cache_directory() / "dockerd.json"
+    """Per checkout: the end of one checkout's run must not take the engine from another's hosts."""
+    return cache_directory() / f"dockerd-{checkout_id()}.json"
 
 
 def start_ticks(pid: int) -> int | None:

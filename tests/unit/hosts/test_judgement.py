@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.hosts import cases, scenarios
+from tests.hosts import cases, engine, scenarios
 from tests.hosts.container_host import Host
 from tests.hosts.observation import differences, unexpected
 from tests.hosts.privileges import CAPABILITIES, bounding_set
@@ -115,3 +117,37 @@ def test_the_bounding_set_is_read_by_number() -> None:
     assert bounding_set("Name:\tsh\nCapBnd:\t0000000000000003\n") == 3
     assert CAPABILITIES[21] == "SYS_ADMIN"
     assert CAPABILITIES[24] == "SYS_RESOURCE"
+
+
+def test_an_engine_that_another_checkout_started_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "cache_directory", lambda: tmp_path)
+    monkeypatch.setattr(engine, "checkout_id", lambda: "theirs")
+    bystander = subprocess.Popen(["sleep", "60"])
+    known = {"pid": bystander.pid, "started": engine.start_ticks(bystander.pid)}
+    engine.record().write_text(json.dumps(known))
+    monkeypatch.setattr(engine, "checkout_id", lambda: "ours")
+    try:
+        assert engine.stop() is False
+        assert bystander.poll() is None
+        monkeypatch.setattr(engine, "checkout_id", lambda: "theirs")
+        assert engine.stop() is True
+        assert bystander.wait(timeout=10) == -signal.SIGTERM
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_a_pid_that_was_given_anew_is_not_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "cache_directory", lambda: tmp_path)
+    bystander = subprocess.Popen(["sleep", "60"])
+    try:
+        engine.record().write_text(json.dumps({"pid": bystander.pid, "started": 1}))
+        assert engine.stop() is False
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
