@@ -202,8 +202,8 @@ def _holds(lease, now):
 def this_process(pid=None):
     """`{boot, pid, started}`: which process of which boot this is; None where it is gone."""
     pid = os.getpid() if pid is None else pid
-    found = units.process(pid)
-    return {"boot": units.boot(), "pid": pid, "started": found["started"]} if found else None
+    started = units.started(pid)
+    return {"boot": units.boot(), "pid": pid, "started": started} if started is not None else None
 
 
 def _clock(seconds):

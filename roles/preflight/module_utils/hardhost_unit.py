@@ -211,6 +211,16 @@ def ulimit(name, text):
     return {"Name": name, "Soft": int(soft), "Hard": int(hard)}
 
 
+def started(pid):
+    """When a process was started, in clock ticks since boot (proc(5), field 22); None where it has ended."""
+    try:
+        stat = (files.read("/proc/%d/stat" % pid) or b"").decode("utf-8", "replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return int(fields[19]) if fields and fields[0] not in "ZX" else None
+
+
 def process(pid):
     """`{pid, started, age, arguments, executable, nofile}` of a running process, None where it is gone.
 
@@ -218,8 +228,8 @@ def process(pid):
     (None: unlimited).
     """
     folder = "/proc/%d" % pid
+    since = started(pid)
     try:
-        stat = (files.read(folder + "/stat") or b"").decode("utf-8", "replace")
         arguments = (
             (files.read(folder + "/cmdline") or b"").decode("utf-8", "replace").split("\0")[:-1]
         )
@@ -227,14 +237,13 @@ def process(pid):
         executable = os.readlink(folder + "/exe")
     except OSError:
         return None
-    if not stat or not arguments:
+    if since is None or not arguments:
         return None
-    started = int(stat.rpartition(")")[2].split()[19])
     hard = re.search(r"^Max open files\s+\S+\s+(\S+)", limits, re.MULTILINE)
-    age = time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - since / os.sysconf("SC_CLK_TCK")
     return {
         "pid": pid,
-        "started": started,
+        "started": since,
         "age": age,
         "arguments": arguments,
         "executable": executable,
