@@ -120,7 +120,9 @@ def test_interrupting_exits_with_130(tmp_path: Path) -> None:
     fifo = tmp_path / "environments.yml"
     os.mkfifo(fifo)
     code = (
-        "import time, generator.commands.validate as module, generator.cli\n"
+        "import signal, time, generator.commands.validate as module, generator.cli\n"
+        # Where tests run in the background, the shell has it ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "module.validate = lambda *_: (print('ready', flush=True), time.sleep(30))\n"
         "generator.cli.main()\n"
     )
