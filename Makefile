@@ -56,6 +56,10 @@ scenarios: tools ## molecule on disposable hosts; SCENARIOS="trust safety" choos
 render: tools ## Render PROFILE (default: production) to build/PROFILE
 	$(BIN)/hardhost render $(PROFILE) -o build/$(PROFILE)
 
+.PHONY: docs
+docs: tools ## Write the tables of docs/coverage.md anew
+	$(BIN)/python -m generator.coverage docs/coverage.md
+
 .PHONY: tools
 tools: packages $(BIN)/.installed
 

@@ -126,7 +126,7 @@ def list_profiles(profiles: tuple[Path, ...], roles: tuple[Path, ...], output_fo
     "--benchmark",
     metavar="NAME[:ID]",
     shell_complete=_complete_names("benchmark"),
-    help="Only controls with such a reference, e.g. cis_docker_1.8.0 or cis_docker_1.8.0:2.2.",
+    help="Every id of a benchmark and what covers it, e.g. cis_docker_1.8.0, cis_docker_1.8.0:2.2.",
 )
 @click.option(
     "--profile", shell_complete=_complete_names("profile"), help="Only controls of this profile."

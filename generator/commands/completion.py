@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 import click
 from click.shell_completion import get_completion_class
 
+from generator import coverage
 from generator.commands.load import load
 from generator.content import Content
 from generator.errors import HardhostError
@@ -38,5 +39,4 @@ def _names(content: Content, kinds: Collection[str]) -> Iterator[tuple[str, str]
     if "role" in kinds:
         yield from ((name, "") for name, role in library.catalog.roles.items() if role.controls)
     if "benchmark" in kinds:
-        known = {key for control in controls.values() for key in control.file.references}
-        yield from ((name, "") for name in sorted(known))
+        yield from ((name, "") for name in sorted(coverage.benchmarks()))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from generator import console, wording
-from generator.commands.load import Library, load
+from generator import console, coverage, wording
+from generator.commands.load import load
 from generator.content import Content
 from generator.errors import UnknownName, one_of
 from generator.model import Control, Profile
@@ -41,7 +41,7 @@ def list_controls(
     benchmark: str | None,
     profile: str | None,
 ) -> int:
-    """The controls that pass every filter."""
+    """The controls that pass every filter; of a benchmark every id, and what covers it."""
     library = load(content)
     if role is not None and role not in library.catalog.roles:
         raise UnknownName(f"unknown role '{role}'{one_of(role, library.catalog.roles)}")
@@ -51,9 +51,11 @@ def list_controls(
         for control in library.catalog.controls.values()
         if (role is None or control.role == role)
         and (severity is None or control.file.severity == severity)
-        and (benchmark is None or _refers(library, control, benchmark))
         and (members is None or control.id in members)
     ]
+    if benchmark is not None:
+        narrowed = (role, severity, profile) != (None, None, None)
+        return _list_benchmark(benchmark, chosen, output_format, only_covered=narrowed)
     modes = {identity: member.mode for identity, member in (members or {}).items()}
     if output_format == "json":
         console.print_json([_control_data(control, modes.get(control.id)) for control in chosen])
@@ -96,11 +98,27 @@ def _control_row(control: Control, modes: Mapping[str, str] | None) -> list[str]
     return [control.id, file.severity, file.disruption, *mode, wording.line(file.title)]
 
 
-def _refers(library: Library, control: Control, benchmark: str) -> bool:
+def _list_benchmark(
+    benchmark: str, controls: list[Control], output_format: str, *, only_covered: bool
+) -> int:
     """`cis_docker_1.8.0` or, with one id or the beginning of ids, `cis_docker_1.8.0:2.2`."""
     name, _, wanted = benchmark.partition(":")
-    known = {key for one in library.catalog.controls.values() for key in one.file.references}
+    known = {one: one for one in coverage.benchmarks()}
     if name not in known:
         raise UnknownName(f"unknown benchmark '{name}'{one_of(name, known)}")
-    ids = next((ids for key, ids in control.file.references.items() if key == name), ())
-    return bool(ids) and (not wanted or any(f"{one}.".startswith(f"{wanted}.") for one in ids))
+    rows = [
+        row
+        for row in coverage.rows(known[name], controls)
+        if (row.controls or not only_covered)
+        and (not wanted or f"{row.id}.".startswith(f"{wanted}."))
+    ]
+    if output_format == "json":
+        console.print_json([row._asdict() for row in rows])
+        return 0
+    console.print_table(("ID", "ABOUT", "COVERED BY, OR WHY NOT"), [_id_row(row) for row in rows])
+    return 0
+
+
+def _id_row(row: coverage.Row) -> tuple[str, str, str]:
+    outcome = ", ".join(row.controls) or row.status.replace("_", " ")
+    return row.id, row.about or "-", f"{outcome}: {row.reason}" if row.reason else outcome
