@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.hosts import cases, container_host
+from tests.hosts import cases, fleet
 from tests.hosts.container_host import Host
 from tests.hosts.project import Project, scenario_directory
 
@@ -26,12 +26,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def node(request: pytest.FixtureRequest) -> Host:
-    return container_host.find(request.param)
+    return fleet.find(request.param)
 
 
 @pytest.fixture(scope="session")
 def nodes() -> list[Host]:
-    return [container_host.find(platform["name"]) for platform in PLATFORMS]
+    return [fleet.find(platform["name"]) for platform in PLATFORMS]
 
 
 @pytest.fixture(scope="session")

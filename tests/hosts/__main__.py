@@ -11,7 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.hosts import cases, container_host, engine, images
+from tests.hosts import cases, engine, fleet
+from tests.hosts.container_host import Host
 from tests.hosts.inventory import inventory, molecule_instance
 from tests.hosts.project import Project, render, scenario_directory
 
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     one = commands.add_parser("up", help="make a host; returns when its sshd and dockerd work")
     one.add_argument("name")
-    one.add_argument("--os", choices=sorted(images.RECIPES), default="debian12")
+    one.add_argument("--os", choices=fleet.SYSTEMS, default="debian12")
     one.set_defaults(run=up)
     one = commands.add_parser("down", help="remove hosts")
     one.add_argument("names", nargs="+")
@@ -75,31 +76,31 @@ def parser() -> argparse.ArgumentParser:
 
 
 def up(arguments: argparse.Namespace) -> None:
-    print(line(container_host.up(arguments.name, arguments.os)))
+    print(line(fleet.up(arguments.name, arguments.os)))
 
 
 def down(arguments: argparse.Namespace) -> None:
     for name in arguments.names:
-        container_host.down(name)
+        fleet.down(name)
 
 
 def show(_: argparse.Namespace) -> None:
-    for host in container_host.every():
+    for host in fleet.every():
         print(line(host))
 
 
-def line(host: container_host.Host) -> str:
-    return f"{host.name} {host.os} {host.address}"
+def line(host: Host) -> str:
+    return f"{host.name} {host.os} {host.address} {host.port}"
 
 
 def ssh(arguments: argparse.Namespace) -> None:
-    host = container_host.find(arguments.name)
+    host = fleet.find(arguments.name)
     words = host.ssh_command(" ".join(arguments.command) or None)
     os.execvp(words[0], words)
 
 
 def print_inventory(arguments: argparse.Namespace) -> None:
-    hosts = [container_host.find(name) for name in arguments.names]
+    hosts = [fleet.find(name) for name in arguments.names]
     print(inventory(hosts, arguments.group or ["production"]), end="")
 
 
@@ -109,15 +110,19 @@ def begin(arguments: argparse.Namespace) -> None:
 
 def instances(arguments: argparse.Namespace) -> None:
     """Write molecule's instance config, and the hosts' keys next to it."""
-    hosts = [container_host.find(name) for name in arguments.names]
+    hosts = [fleet.find(name) for name in arguments.names]
     arguments.output.write_text(yaml.safe_dump([molecule_instance(host) for host in hosts]))
-    keys = [host.known_hosts.read_text().replace("*", host.address, 1) for host in hosts]
+    keys = [host.known_hosts.read_text().replace("*", known_as(host), 1) for host in hosts]
     arguments.output.with_name("known_hosts").write_text("".join(keys))
+
+
+def known_as(host: Host) -> str:
+    return host.address if host.port == 22 else f"[{host.address}]:{host.port}"
 
 
 def render_project(arguments: argparse.Namespace) -> None:
     directory = scenario_directory(arguments.scenario)
-    hosts = [container_host.find(name) for name in arguments.names]
+    hosts = [fleet.find(name) for name in arguments.names]
     render(arguments.profile, directory / "project", hosts)
 
 
@@ -137,7 +142,7 @@ def count(arguments: argparse.Namespace) -> None:
 
 
 def prune(_: argparse.Namespace) -> None:
-    for name in container_host.prune():
+    for name in fleet.prune():
         print(f"removed {name}")
 
 

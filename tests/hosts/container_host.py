@@ -28,6 +28,7 @@ class Host:
     name: str
     os: str
     address: str
+    port: int = 22
 
     @property
     def container(self) -> str:
@@ -41,12 +42,16 @@ class Host:
         options = [
             f"UserKnownHostsFile={self.known_hosts}",
             *("StrictHostKeyChecking=yes", "ConnectTimeout=10", "BatchMode=yes"),
+            *self.connection_options(),
         ]
-        words = ["ssh", "-i", str(key_pair())]
+        words = ["ssh", "-i", str(key_pair()), "-p", str(self.port)]
         for option in options:
             words += ["-o", option]
         words.append(f"root@{self.address}")
         return words if command is None else [*words, command]
+
+    def connection_options(self) -> list[str]:
+        return []
 
     def sh(
         self,

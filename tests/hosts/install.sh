@@ -22,6 +22,8 @@ if [ "${HARDHOST_HOSTS:-}" != no ]; then
     needs mmdebstrap has mmdebstrap
     needs debian-archive-keyring test -e /usr/share/keyrings/debian-archive-keyring.gpg
     needs iproute2 has ip
+    needs qemu-system-x86 has qemu-system-x86_64
+    needs qemu-utils has qemu-img
     if ! docker info >/dev/null 2>&1; then
         needs docker.io has dockerd
         needs iptables has iptables

@@ -23,7 +23,7 @@ def connection(host: Host) -> dict[str, Any]:
     known = f"-o UserKnownHostsFile={host.known_hosts} -o StrictHostKeyChecking=yes"
     return {
         "ansible_host": host.address,
-        "ansible_port": 22,
+        "ansible_port": host.port,
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(key_pair()),
         "ansible_ssh_common_args": known,
@@ -36,7 +36,7 @@ def molecule_instance(host: Host) -> dict[str, Any]:
     return {
         "instance": host.name,
         "address": host.address,
-        "port": 22,
+        "port": host.port,
         "user": "root",
         "identity_file": str(key_pair()),
     }
