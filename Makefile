@@ -46,7 +46,7 @@ lint: tools ## ruff and mypy
 
 .PHONY: unit
 unit: tools ## Unit, contract and project tests: no host needed
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --numprocesses auto
 
 .PHONY: scenarios
 scenarios: tools ## molecule on disposable hosts; SCENARIOS="trust safety" chooses

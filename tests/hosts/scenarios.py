@@ -1,4 +1,8 @@
-"""Run molecule scenarios one after the other: `python -m tests.hosts.scenarios [NAME ...]`."""
+"""Run molecule scenarios: `python -m tests.hosts.scenarios [NAME ...]`.
+
+HARDHOST_JOBS says how many at a time, by default as many as there are cores, and four at most.
+What several of them print is shown scenario by scenario, each as soon as it has ended.
+"""
 
 # ruff: noqa: T201
 from __future__ import annotations
@@ -7,8 +11,10 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tests.hosts import cases, engine
 from tests.hosts.local import PROJECT, HostsUnavailableError
@@ -38,8 +44,9 @@ def main(names: list[str]) -> int:
         print(f"error: disposable hosts cannot be made here: {error}", file=sys.stderr)
         print("HARDHOST_HOSTS=no leaves the scenarios out.", file=sys.stderr)
         return 1
-    outcomes = [run(name) for name in names or every()]
-    print(summary(outcomes))
+    begun = time.monotonic()
+    outcomes = run_all(names or every(), jobs())
+    print(summary(outcomes, time.monotonic() - begun))
     return 0 if outcomes and all(outcome.ended_well for outcome in outcomes) else 1
 
 
@@ -47,7 +54,31 @@ def every() -> list[str]:
     return sorted(file.parent.name for file in PROJECT.glob("molecule/*/molecule.yml"))
 
 
-def run(name: str) -> Outcome:
+def jobs() -> int:
+    """How many scenarios run at a time."""
+    return int(os.environ.get("HARDHOST_JOBS") or min(4, os.cpu_count() or 1))
+
+
+def run_all(names: list[str], at_a_time: int) -> list[Outcome]:
+    """All scenarios, in the given order as far as they wait for each other."""
+    if at_a_time == 1 or len(names) == 1:
+        return [run(name) for name in names]
+    with ThreadPoolExecutor(at_a_time) as pool:
+        return list(pool.map(run_aside, names))
+
+
+def run_aside(name: str) -> Outcome:
+    """One of several at a time: what it prints is kept until it has ended."""
+    log = PROJECT / "build" / "molecule" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    print(f"scenario {name}: begun", flush=True)
+    with log.open("wb") as output:
+        outcome = run(name, output)
+    print(log.read_text(errors="replace"), summary([outcome], outcome.seconds), flush=True)
+    return outcome
+
+
+def run(name: str, output: IO[bytes] | None = None) -> Outcome:
     """`molecule test`, which makes the scenario's hosts and removes them again."""
     begun = time.monotonic()
     code = subprocess.run(
@@ -55,6 +86,8 @@ def run(name: str) -> Outcome:
         cwd=PROJECT,
         env=environment(name),
         stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
         timeout=SCENARIO_SECONDS,
         check=False,
     ).returncode
@@ -70,7 +103,7 @@ def environment(name: str) -> dict[str, str]:
     return {**os.environ, "PATH": path, "MOLECULE_EPHEMERAL_DIRECTORY": str(scratch)}
 
 
-def summary(outcomes: list[Outcome]) -> str:
+def summary(outcomes: list[Outcome], seconds: float) -> str:
     """One line per scenario and one for all, in the words pytest uses."""
     lines = [
         f"scenario {one.name}: {one.passed} of {one.wanted} cases passed"
@@ -80,7 +113,6 @@ def summary(outcomes: list[Outcome]) -> str:
     ]
     passed = sum(one.passed for one in outcomes)
     failed = sum(not one.ended_well for one in outcomes)
-    seconds = sum(one.seconds for one in outcomes)
     ending = f"{failed} failed, {passed} passed" if failed else f"{passed} passed"
     return "\n".join(["", *lines, f"===== {ending} in {seconds:.0f}s ====="])
 

@@ -103,8 +103,8 @@ def test_a_scenario_that_ran_too_few_cases_has_failed(
 
 def test_the_summary_counts_failed_scenarios() -> None:
     good, bad = Outcome("good", True, 3, 3, 1.0), Outcome("bad", False, 1, 2, 1.0)
-    assert "===== 3 passed in 1s =====" in scenarios.summary([good])
-    assert "===== 1 failed, 4 passed in 2s =====" in scenarios.summary([good, bad])
+    assert "===== 3 passed in 1s =====" in scenarios.summary([good], 1)
+    assert "===== 1 failed, 4 passed in 2s =====" in scenarios.summary([good, bad], 2)
 
 
 def test_every_scenario_says_how_many_cases_it_has() -> None:
@@ -151,3 +151,18 @@ def test_a_pid_that_was_given_anew_is_not_ended(
     finally:
         bystander.kill()
         bystander.wait()
+
+
+def test_several_at_a_time_count_as_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scenarios, "PROJECT", tmp_path)
+    monkeypatch.setattr(scenarios, "program", lambda _: "echo")
+    monkeypatch.setattr(cases, "passed", len)
+    monkeypatch.setattr(cases, "expected", lambda _: 3)
+    outcomes = scenarios.run_all(["one", "two", "three"], 2)
+    assert [outcome.name for outcome in outcomes] == ["one", "two", "three"]
+    assert [outcome.ended_well for outcome in outcomes] == [True, True, False]
+    printed = capsys.readouterr().out
+    assert "test --scenario-name three\n" in printed
+    assert "scenario three: 5 of 3 cases passed, FAILED" in printed
