@@ -14,7 +14,7 @@ description:
   - Records every change before making it.
 options:
   controls: {type: list, elements: dict, required: true, description: 'List of {id, settings}.'}
-  inputs: {type: dict, default: {}, description: 'image_trust_cosign.'}
+  inputs: {type: dict, default: {}, description: 'image_trust_cosign, image_trust_notation.'}
   run: {type: str, required: true, description: The run id.}
   holder: {type: str, required: true, description: Who runs.}
 author: hardhost
@@ -63,10 +63,10 @@ def plan(controls):
     return {control["id"]: surface.plan(control, state, present) for control in controls}
 
 
-def judge(wanted, settings, chosen):
+def judge(wanted, settings, inputs):
     """`(refused, reported)`: texts on those of the images that are not signed as the policy demands."""
     refused, reported = [], []
-    with signatures.Verifier(settings, chosen, seconds=signatures.SECONDS * max(3, len(wanted))) as verifier:
+    with signatures.Verifier(settings, inputs, seconds=signatures.SECONDS * max(3, len(wanted))) as verifier:
         for reference in wanted:
             parsed = images.parse(reference)
             found = verifier.judge(parsed["repository"], [parsed["digest"]])
@@ -170,7 +170,7 @@ def obtain(todo, controls, parameters):
     settings = next(one["settings"] for one in controls if one["id"] == surface.SIGNATURES)["image_trust_signatures"]
     seconds = states.LEASE_SECONDS + PULL_SECONDS * len(wanted)
     with states.work(parameters["run"], parameters["holder"], seconds) as state:
-        refused, reported = judge(wanted, settings, parameters["inputs"].get("image_trust_cosign"))
+        refused, reported = judge(wanted, settings, parameters["inputs"])
         if refused:
             raise Refused("nothing was pulled, for these images are not signed as image_trust_policy demands: %s"
                           % "; ".join(refused))

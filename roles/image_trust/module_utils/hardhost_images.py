@@ -13,13 +13,14 @@ BY_DIGEST = re.compile(r"[a-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}")
 RULE = re.compile(r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:))(?::\d{1,5})?"
                   r"(?:/[a-z0-9][a-z0-9._-]*)*|\*")
 REST = "*"
+NAMELESS = {"repository": "", "tag": "", "digest": ""}
 
 
 def parse(reference):
     """`{repository, tag, digest}`; the repository with its registry, "" where the text is an image's id alone."""
     name, _at, digest = reference.partition("@")
     if DIGEST.fullmatch(name):
-        return {"repository": "", "tag": "", "digest": ""}
+        return dict(NAMELESS)
     path, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:
         path, tag = name, ""
@@ -30,7 +31,7 @@ def full(name):
     """A repository's name with its registry: `redis` is `docker.io/library/redis`."""
     first, slash, rest = name.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
-        registry, path = first, rest
+        registry, path = first.lower(), rest
     else:
         registry, path = HUB, name
     if registry in ("index.docker.io", "registry-1.docker.io"):
@@ -45,7 +46,7 @@ def registry(repository):
 
 def covering(repository, rules):
     """The most specific of the rules that covers a repository; None where none does."""
-    found = [rule for rule in rules if rule == REST or (repository + "/").startswith(rule.rstrip("/") + "/")]
+    found = [rule for rule in rules if rule == REST or (repository + "/").startswith(rule.lower().rstrip("/") + "/")]
     return max(found, key=lambda rule: -1 if rule == REST else len(rule), default=None)
 
 
@@ -55,11 +56,22 @@ def of_container(reference, image):
     `image` is what the engine says of it. `digests` are those under which it came from a registry: an image that was
     built or loaded here has none.
     """
-    named = parse(reference)
+    named = NAMELESS if _identifies(reference, image) else parse(reference)
     pulled = [parse(one) for one in image.get("RepoDigests") or []]
     tagged = [parse(one) for one in image.get("RepoTags") or [] if one != "<none>:<none>"]
-    others = {one["repository"] for one in pulled + tagged}
+    pulled_from = sorted({one["repository"] for one in pulled})
+    if not named["repository"]:
+        repositories = sorted({one["repository"] for one in pulled + tagged})
+    elif not pulled or named["repository"] in pulled_from:
+        repositories = [named["repository"]]
+    else:  # another name was given to it here: the rule for where it came from counts as well
+        repositories = sorted({named["repository"], *pulled_from})
     return {"named": named["repository"], "tag": named["tag"], "digest": named["digest"],
-            "digests": sorted({one["digest"] for one in pulled}),
-            "repositories": [named["repository"]] if named["repository"] else sorted(others),
-            "pulled_from": sorted({one["repository"] for one in pulled})}
+            "digests": sorted({one["digest"] for one in pulled}), "repositories": repositories, "pulled_from": pulled_from}
+
+
+def _identifies(reference, image):
+    """Whether a reference is the first digits of the image's id, and no name that the image has."""
+    found = re.fullmatch(r"(?:sha256:)?([0-9a-f]+)", reference)
+    names = [one.partition(":")[0] for one in image.get("RepoTags") or []]
+    return bool(found) and reference not in names and str(image.get("Id", "")).startswith("sha256:" + found.group(1))

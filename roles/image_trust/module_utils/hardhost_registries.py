@@ -4,6 +4,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 from __future__ import annotations
 
+import glob
 import json
 import os
 import pwd
@@ -64,6 +65,25 @@ def wanted_files(registries):
             data = _key(given) if part == "key" else str(given).strip() + "\n"
             found.append(managed.wanted(os.path.join(CERTS, name, PARTS[part]), data, CONTROL, MODES[part]))
     return found
+
+
+def authorities(registry, folder):
+    """The path of a copy, in one file, of all that the daemon believes of this registry below certs.d; "" without any."""
+    found = [(files.read(path) or b"").strip() + b"\n" for path in sorted(glob.glob(_place(registry) + "/*.crt"))]
+    path = os.path.join(folder, "authorities")
+    if found:
+        with open(path, "wb") as stream:
+            stream.write(b"".join(found))
+    return path if found else ""
+
+
+def client_certificates(registry):
+    """The certificates with which the daemon shows this registry who it is; the key of each lies beside it."""
+    return sorted(glob.glob(_place(registry) + "/*.cert"))
+
+
+def _place(registry):
+    return os.path.join(CERTS, glob.escape(registry))
 
 
 def homes():

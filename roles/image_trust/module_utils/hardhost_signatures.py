@@ -1,4 +1,4 @@
-"""Whether images are signed as the policy demands: one question to cosign for each image, answers kept by digest and key.
+"""Whether images are signed as the policy demands: one question to a verifier for each key, answers kept by digest and key.
 
 Nothing here asks a transparency log or any other service than the image's registry.
 
@@ -6,8 +6,6 @@ SPDX-License-Identifier: Apache-2.0
 """
 from __future__ import annotations
 
-import glob
-import hashlib
 import json
 import os
 import re
@@ -16,32 +14,27 @@ import subprocess
 import tempfile
 import time
 
+from ansible.module_utils import hardhost_cosign as cosign
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_images as images
+from ansible.module_utils import hardhost_notation as notation
+from ansible.module_utils import hardhost_verifiers as verifiers
 
-DISTRIBUTION = "/usr/bin/cosign"
+TOOLS = (cosign, notation)
 MEMORY = "/run/hardhost/signatures.json"
 SECONDS = 30  # for one question
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 ACTIONS = ("require", "report", "ignore")
-CERTIFICATE = {"roots", "identity", "issuer"}
 
-# What cosign says, and what it means for an operator. It also says "no signatures found" of an image that is not there.
+# What any of them may say of a registry, and what it means for an operator.
+SILENT = "its registry does not answer"
 MEANINGS = (
-    (r"no matching signatures: cert verification failed", "the certificate of its signature is not of these authorities"),
-    (r"no signatures found", "it is not signed, or it is not there"),
-    (r"connection refused|no such host|i/o timeout|no route to host|network is unreachable|deadline exceeded",
-     "its registry does not answer"),
-    (r"certificate signed by unknown authority|failed to verify certificate",
+    (r"connection refused|no such host|i/o timeout|no route to host|network is unreachable|deadline exceeded", SILENT),
+    (r"(get|head) \"https://.*x509:",
      "the certificate of its registry is of an unknown authority (see image_trust/registry_certificates)"),
-    (r"UNAUTHORIZED|authentication required|DENIED", "its registry asks for a login that root on this host does not have"),
-    (r"certificate has expired|expired certificate|certificate is not yet valid|expected a signed timestamp",
-     "the certificate of its signature has expired"),
-    (r"none of the expected identities matched|expected identit|expected issuer",
-     "the certificate of its signature is for another identity"),
-    (r"digest .*does not match|invalid or missing digest|missing digest", "its signature is for another content"),
-    (r"no matching signatures|invalid signature", "none of its signatures is by these keys"),
+    (r"unauthorized:|denied:|401 Unauthorized|403 Forbidden|basic credential not found",
+     "its registry asks for a login that root on this host does not have"),
 )
 
 
@@ -49,8 +42,8 @@ def wrong(settings):
     """What is wrong with policy, keys and images; [] where nothing is."""
     keys, policy = settings.get("keys") or {}, settings.get("policy") or {}
     problems = ["image_trust_keys: %r is no name for a key" % name for name in keys if not NAME.fullmatch(str(name))]
-    problems += ["image_trust_keys: %s is neither a public key in PEM nor {roots, identity, issuer}" % name
-                 for name, key in sorted(keys.items()) if not _usable_key(key)]
+    problems += ["image_trust_keys: %s is neither a public key in PEM nor {roots, identity, issuer} nor "
+                 "{notation, identities}" % name for name, key in sorted(keys.items()) if not tool_of(key)]
     for rule, wish in sorted(policy.items()):
         problems += ["image_trust_policy: %s: %s" % (rule, text) for text in _wrong_rule(rule, wish, keys)]
     problems += ["image_trust_images: %s is no registry/path@sha256:..." % one for one in settings.get("images") or []
@@ -58,11 +51,9 @@ def wrong(settings):
     return problems
 
 
-def _usable_key(key):
-    if isinstance(key, dict):
-        return set(key) == CERTIFICATE and all(isinstance(one, str) and one for one in key.values()) \
-            and "-----BEGIN CERTIFICATE-----" in key["roots"]
-    return isinstance(key, str) and "-----BEGIN PUBLIC KEY-----" in key
+def tool_of(key):
+    """The module of the verifier that understands this key; None where none does."""
+    return next((tool for tool in TOOLS if tool.usable(key)), None)
 
 
 def _wrong_rule(rule, wish, keys):
@@ -72,40 +63,22 @@ def _wrong_rule(rule, wish, keys):
         yield "wanted is {action: %s, keys: [names]}" % "|".join(ACTIONS)
         return
     names = wish.get("keys") or []
-    if wish["action"] != "ignore" and not names:
+    if not isinstance(names, list):
+        yield "keys is a list of names"
+    elif wish["action"] != "ignore" and not names:
         yield "%s needs keys" % wish["action"]
-    for name in names if isinstance(names, list) else [names]:
-        if name not in keys:
+    else:
+        for name in sorted(set(map(str, names)) - set(keys)):
             yield "there is no key %s in image_trust_keys" % name
 
 
-def program(chosen):
-    """`(path, problem)`: the cosign to ask: the operator's, with its checksum, or the distribution's."""
-    if not chosen:
-        if os.access(DISTRIBUTION, os.X_OK):
-            return DISTRIBUTION, ""
-        return "", "there is no cosign at %s" % DISTRIBUTION
-    path, wanted = str(chosen.get("path", "")), str(chosen.get("sha256", "")).lower()
-    if not os.path.isabs(path) or not re.fullmatch(r"[0-9a-f]{64}", wanted):
-        return "", "image_trust_cosign needs an absolute path and the sha256 of what is there"
-    try:
-        status = os.stat(path)
-        found = _file_digest(path)
-    except OSError as error:
-        return "", "%s: %s" % (path, error.strerror)
-    if status.st_uid != 0 or status.st_mode & 0o022:
-        return "", "%s can be changed by others than root" % path
-    if found != wanted:
-        return "", "%s has the checksum %s, not the one that image_trust_cosign gives" % (path, found)
-    return path, ""
-
-
-def _file_digest(path):
-    calculated = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            calculated.update(block)
-    return calculated.hexdigest()
+def programs(settings, inputs):
+    """`{verifier: (path, problem)}` of those that the policy needs."""
+    keys = settings.get("keys") or {}
+    named = {name for wish in (settings.get("policy") or {}).values() if wish["action"] != "ignore"
+             for name in wish["keys"]}
+    needed = {tool_of(keys[name]).NAME for name in named}
+    return {name: verifiers.program(name, inputs.get("image_trust_" + name)) for name in sorted(needed)}
 
 
 def rule_for(repository, policy):
@@ -117,23 +90,29 @@ def rule_for(repository, policy):
 
 
 class Verifier:
-    """Asks cosign, within a deadline, and remembers what was accepted. Use it as a context."""
+    """Asks the verifiers, within a deadline, and remembers what was accepted. Use it as a context.
 
-    def __init__(self, settings, chosen, memory=MEMORY, seconds=90):
+    `problem` says what is wrong with the settings, or that a verifier is missing: then nothing can be judged.
+    """
+
+    def __init__(self, settings, inputs, memory=MEMORY, seconds=60):
         self.policy, self.keys = settings.get("policy") or {}, settings.get("keys") or {}
-        self.path, self.problem = program(chosen)
+        problems, self.programs = wrong(settings), {}
+        if not problems:
+            self.programs = programs(settings, inputs)
+            problems = [problem for _path, problem in self.programs.values() if problem]
+        self.problem = "; ".join(problems)
         self.memory, self.deadline = memory, time.monotonic() + seconds
-        self.folder, self.known, self.accepted = "", {}, {}
-        self.fingerprint = files.digest(json.dumps([self.policy, self.keys], sort_keys=True).encode("utf-8"))
+        self.known, self.accepted, self.silent = {}, {}, set()
+        chosen = [inputs.get("image_trust_" + tool.NAME) or {} for tool in TOOLS]
+        self.fingerprint = files.digest(json.dumps([self.policy, self.keys, chosen], sort_keys=True).encode("utf-8"))
 
     def __enter__(self):
-        self.folder = tempfile.mkdtemp(prefix="hardhost-trust-")
         self.accepted = dict(self._remembered())
         self.known = dict(self.accepted)
         return self
 
     def __exit__(self, *_error):
-        shutil.rmtree(self.folder, ignore_errors=True)
         if self.known != self.accepted:
             self._remember()
 
@@ -175,33 +154,38 @@ class Verifier:
         return files.digest(json.dumps(self.keys[name], sort_keys=True).encode("utf-8"))
 
     def _ask(self, reference, name):
-        """"" where cosign finds a signature by this key, else why not."""
-        if self.problem:
-            return self.problem
+        """"" where its verifier finds a signature by this key, else why not."""
+        parsed, tool = images.parse(reference), tool_of(self.keys[name])
+        registry = images.registry(parsed["repository"])
+        if self.problem or registry in self.silent:
+            return self.problem or SILENT
+        folder = tempfile.mkdtemp(prefix="hardhost-trust-")
+        try:
+            words, environment = tool.question(self.programs[tool.NAME][0], self.keys[name], reference, registry, folder)
+            answer = self._answer(tool, words, environment, parsed["digest"])
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        if answer.startswith(SILENT):
+            self.silent.add(registry)  # the others shall have the time that is left
+        return answer
+
+    def _answer(self, tool, words, environment, digest):
         left = min(SECONDS, self.deadline - time.monotonic())
         if left < 1:
             return "there was no time left to verify it"
-        words = [self.path, "verify"] + self._key_words(name) + registry_words(
-            images.registry(images.parse(reference)["repository"]), self.folder)
         try:
-            done = subprocess.run(words + ["--insecure-ignore-tlog=true", reference], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=left, check=False,
-                                  env={"PATH": PATH, "HOME": "/root", "LC_ALL": "C"})
+            done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  timeout=left, check=False,
+                                  env=dict(environment, PATH=PATH, HOME="/root", LC_ALL="C"))
         except subprocess.TimeoutExpired:
-            return "its registry does not answer: cosign was ended after %d seconds" % left
+            return "%s: %s was ended after %d seconds" % (SILENT, tool.NAME, left)
         except OSError as error:
-            return "%s cannot be run: %s" % (self.path, error.strerror)
-        return "" if done.returncode == 0 else meaning(done.stderr.decode("utf-8", "replace"))
-
-    def _key_words(self, name):
-        key = self.keys[name]
-        path = os.path.join(self.folder, name)
-        with open(path, "w", encoding="utf-8") as stream:
-            stream.write(key["roots"] if isinstance(key, dict) else key)
-        if not isinstance(key, dict):
-            return ["--key", path]
-        return ["--certificate-chain", path, "--certificate-identity", key["identity"],
-                "--certificate-oidc-issuer", key["issuer"], "--insecure-ignore-sct=true"]
+            return "%s cannot be run: %s" % (words[0], error.strerror)
+        if done.returncode:
+            return meaning(tool, done.stderr.decode("utf-8", "replace"))
+        # Both name what they have accepted: a program that only ends well has verified nothing.
+        named = digest.partition(":")[2].encode("ascii") in done.stdout
+        return "" if named else "%s does not say what it has verified: it is no %s" % (words[0], tool.NAME)
 
     def _remembered(self):
         """What was accepted before, under this very policy and these keys."""
@@ -219,26 +203,14 @@ class Verifier:
         files.replace(self.memory, text.encode("utf-8") + b"\n", {"uid": 0, "gid": 0, "mode": 0o600})
 
 
-def registry_words(registry, folder):
-    """What cosign needs to be told of the registry: what the daemon is told below certs.d."""
-    place = os.path.join("/etc/docker/certs.d", registry)
-    authorities = [(files.read(path) or b"").strip() + b"\n" for path in sorted(glob.glob(place + "/*.crt"))]
-    words = []
-    if authorities:
-        path = os.path.join(folder, "authorities")
-        with open(path, "wb") as stream:
-            stream.write(b"".join(authorities))
-        words = ["--registry-cacert", path]
-    for certificate in sorted(glob.glob(place + "/*.cert"))[:1]:
-        words += ["--registry-client-cert", certificate, "--registry-client-key", certificate[:-len("cert")] + "key"]
-    return words
-
-
-def meaning(said):
-    """What cosign's last words mean; they themselves where that is not known."""
+def meaning(tool, said):
+    """What a verifier's words mean; they themselves where that is not known."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    last = next((line for line in lines if line.startswith("Error:")), lines[-1] if lines else "no message")
-    for pattern, text in MEANINGS:
-        if re.search(pattern, last, re.IGNORECASE):
+    return "; ".join(sorted({_meaning(tool, line) for line in tool.reasons(lines) or lines[-1:] or ["no message"]}))
+
+
+def _meaning(tool, line):
+    for pattern, text in MEANINGS + tool.MEANINGS:
+        if re.search(pattern, line, re.IGNORECASE):
             return text
-    return last[:300]
+    return line[:300]

@@ -87,14 +87,16 @@ def changes(control, facts, _inputs):
 
 
 def signatures_verifiable(_facts, inputs, control):
-    """Policy and keys can be understood, and there is a cosign to ask."""
-    problems = signatures.wrong(control["settings"].get("image_trust_signatures", {}))
+    """Policy and keys can be understood, and the verifiers that they need are there."""
+    settings = control["settings"].get("image_trust_signatures", {})
+    problems = signatures.wrong(settings)
     if problems:
         return hold("; ".join(problems), "mend the input")
-    _path, problem = signatures.program(inputs.get("image_trust_cosign"))
-    if problem:
-        return hold(problem, "install the package cosign (Debian 13 and newer), or put a cosign on the host for root alone to "
-                             "write and give image_trust_cosign: {path, sha256}; nothing is downloaded")
+    missing = {name: problem for name, (_path, problem) in signatures.programs(settings, inputs).items() if problem}
+    if missing:
+        return hold("; ".join(missing.values()), " and ".join(
+            "install the package %s of your distribution, or put one on the host for root alone to write and give "
+            "image_trust_%s: {path, sha256}" % (name, name) for name in missing) + "; nothing is downloaded")
     return None
 
 

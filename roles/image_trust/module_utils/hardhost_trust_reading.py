@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 import subprocess
+import time
 import urllib.parse
 
 from ansible.module_utils import hardhost_content_trust as content_trust
@@ -21,6 +22,7 @@ from ansible.module_utils import hardhost_registries as registries
 from ansible.module_utils import hardhost_signatures as signatures
 
 SECONDS = 10  # for a shell, a registry
+ALL_SECONDS = 15  # for all questions of one kind to registries: what was not asked by then has no answer
 SUDO, CRON = "/usr/bin/sudo", ("/usr/sbin/cron", "/usr/sbin/crond")  # what is not installed switches nobody
 ABOUT_CONTAINERS = {"image_signatures", "image_digests", "registry_allow_list"}
 
@@ -34,7 +36,7 @@ def observe(facts, inputs, settings):
         "content_trust_ineffective": lambda _wanted: _ineffective(facts),
         "registry_credentials_protected": lambda _wanted: registries.credentials(registries.homes()),
         "image_signatures": lambda wanted: _signatures(wanted.get("image_trust_signatures", {}), inputs, running),
-        "image_digests": lambda _wanted: [dict(one, means=_means(one)) for one in running],
+        "image_digests": lambda _wanted: _digests(running),
         "registry_allow_list": lambda _wanted: _origins(inputs, running, facts),
         "registry_certificates": lambda wanted: _certificates(wanted.get("image_trust_authorities", {})),
         "content_trust": lambda wanted: _switch(wanted.get("image_trust_switch", {})),
@@ -64,11 +66,9 @@ def _ineffective(facts):
 
 def _signatures(settings, inputs, running):
     """`{problem, containers: [{name, …}], images: [{reference, present, …}]}` with what the verifier says of each."""
-    problems = signatures.wrong(settings)
-    with signatures.Verifier(settings, inputs.get("image_trust_cosign")) as verifier:
-        problem = "; ".join(problems) or verifier.problem
-        if problem:
-            return {"problem": problem, "containers": [], "images": []}
+    with signatures.Verifier(settings, inputs) as verifier:
+        if verifier.problem:
+            return {"problem": verifier.problem, "containers": [], "images": []}
         containers = [dict(_strictest(verifier, one), name=one["name"], reference=one["reference"]) for one in running]
         present = set(_by_digest())
         listed = []
@@ -92,13 +92,21 @@ def _by_digest():
         return []
 
 
-def _means(one):
-    """The digest that a container's tag stands for in its registry now; "" where there is no telling."""
-    if one["digest"] or not one["tag"] or not one["named"] or not one["digests"]:
-        return ""
+def _digests(running):
+    """What runs, with the digest that its tag stands for in its registry now; each tag is asked for once."""
+    until, known = time.monotonic() + ALL_SECONDS, {}
+    for one in running:
+        name = "%s:%s" % (one["named"], one["tag"])
+        if not one["digest"] and one["tag"] and one["named"] and one["digests"] and name not in known:
+            known[name] = _means(name) if time.monotonic() < until else ""
+    return [dict(one, means="" if one["digest"] else known.get("%s:%s" % (one["named"], one["tag"]), "")) for one in running]
+
+
+def _means(name):
+    """The digest that a tag stands for in its registry now; "" where there is no telling."""
     try:
-        name = urllib.parse.quote("%s:%s" % (one["named"], one["tag"]), safe="/:")
-        return docker.get("/distribution/%s/json" % name, timeout=SECONDS)["Descriptor"]["digest"]
+        path = "/distribution/%s/json" % urllib.parse.quote(name, safe="/:")
+        return docker.get(path, timeout=SECONDS)["Descriptor"]["digest"]
     except (docker.ApiError, KeyError, TypeError):
         return ""
 
@@ -126,11 +134,12 @@ def _certificates(settings):
     problems = registries.wrong(wanted)
     if problems:
         return [{"registry": "", "missing": problems, "handshake": ""}]
-    found = []
+    found, until = [], time.monotonic() + ALL_SECONDS
     for name, parts in sorted(wanted.items()):
         different = managed.different(registries.wanted_files({name: parts}))
+        asked = not different and time.monotonic() < until
         found.append({"registry": name, "missing": [one["path"] for one in different],
-                      "handshake": "" if different else handshake(name, parts.get("ca"))})
+                      "handshake": handshake(name, parts.get("ca")) if asked else "" if different else "no answer"})
     return found
 
 

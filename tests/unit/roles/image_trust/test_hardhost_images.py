@@ -51,11 +51,32 @@ def test_no_rule_covers_what_nobody_named() -> None:
 
 
 def test_a_container_counts_under_the_name_that_it_was_started_with() -> None:
-    image = {"RepoDigests": [f"evil.test/app@{DIGEST}"], "RepoTags": ["registry.test/app:1"]}
+    image = {"RepoDigests": [f"registry.test/app@{DIGEST}", f"mirror.test/app@{DIGEST}"]}
     found = images.of_container("registry.test/app:1", image)
     assert found["repositories"] == ["registry.test/app"]
     assert found["digests"] == [DIGEST]
-    assert found["pulled_from"] == ["evil.test/app"]
+    assert found["pulled_from"] == ["mirror.test/app", "registry.test/app"]
+
+
+def test_a_name_that_was_given_here_does_not_hide_where_an_image_came_from() -> None:
+    image = {"RepoDigests": [f"evil.test/app@{DIGEST}"], "RepoTags": ["registry.test/app:1"]}
+    found = images.of_container("registry.test/app:1", image)
+    assert found["repositories"] == ["evil.test/app", "registry.test/app"]
+
+
+@pytest.mark.parametrize("reference", ["beef", "beef" + "0" * 60, "sha256:beef00"])
+def test_the_first_digits_of_an_id_are_no_name_of_a_repository(reference: str) -> None:
+    image = {"Id": "sha256:beef" + "0" * 60, "RepoDigests": [f"evil.test/app@{DIGEST}"]}
+    found = images.of_container(reference, image)
+    assert (found["named"], found["tag"], found["repositories"]) == ("", "", ["evil.test/app"])
+    assert images.of_container("cafe", image)["named"] == "docker.io/library/cafe"
+    image["RepoTags"] = ["beef:latest"]
+    assert images.of_container("beef", image)["named"] == "docker.io/library/beef"
+
+
+def test_the_name_of_a_registry_is_the_same_in_capitals() -> None:
+    assert images.parse("Registry.Test:5000/app:1")["repository"] == "registry.test:5000/app"
+    assert images.covering("registry.test/app", ["Registry.TEST"]) == "Registry.TEST"
 
 
 def test_a_container_started_by_an_id_counts_under_all_names_of_its_image() -> None:

@@ -95,12 +95,34 @@ def test_images_that_are_missing_are_what_changes() -> None:
     assert [one["what"] for one in surface.changes(control, host, {})] == [f"image {missing}"]
 
 
-def test_a_cosign_that_is_not_there_is_held_back() -> None:
-    control = {"settings": {"image_trust_signatures": {"keys": {}, "policy": {}}}}
-    given = {"image_trust_cosign": {"path": "/nowhere/cosign", "sha256": "0" * 64}}
+COSIGN = "-----BEGIN PUBLIC KEY-----"
+NOTATION = {"notation": "-----BEGIN CERTIFICATE-----", "identities": ["*"]}
+NOWHERE = {"path": "/nowhere/program", "sha256": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    ("keys", "missing"),
+    [
+        ({"one": COSIGN}, ["cosign"]),
+        ({"one": NOTATION}, ["notation"]),
+        ({"one": COSIGN, "two": NOTATION}, ["cosign", "notation"]),
+    ],
+)
+def test_a_verifier_that_is_not_there_is_held_back(keys: Any, missing: list[str]) -> None:
+    policy = {"*": {"action": "require", "keys": list(keys)}}
+    control = {"settings": {"image_trust_signatures": {"keys": keys, "policy": policy}}}
+    given = {"image_trust_cosign": NOWHERE, "image_trust_notation": NOWHERE}
     found = surface.signatures_verifiable(facts(), given, control)
     assert found["decision"] == "pending"
     assert "nothing is downloaded" in found["remedy"]
+    for name in ("cosign", "notation"):
+        assert (f"image_trust_{name}: {{path" in found["remedy"]) == (name in missing)
+
+
+def test_a_policy_that_asks_nobody_needs_no_verifier() -> None:
+    settings = {"keys": {"one": COSIGN}, "policy": {"*": {"action": "ignore"}}}
+    control = {"settings": {"image_trust_signatures": settings}}
+    assert surface.signatures_verifiable(facts(), {"image_trust_cosign": NOWHERE}, control) is None
 
 
 def test_an_undo_takes_the_lines_of_other_files_than_ranges() -> None:
