@@ -9,7 +9,7 @@ BIN := .venv/bin
 # Hosts need an engine: one that answers, or one that only root can start.
 AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || docker info >/dev/null 2>&1 || echo sudo -E)
 PROFILE ?= production
-SCENARIOS ?= default live faults sabotage secrets
+SCENARIOS ?= default live faults sabotage secrets signed
 # Too long for every push: image trust with registries and signers, and the short form of the safety loops.
 LONG_SCENARIOS := trust safety
 FUZZ_SECONDS ?= 60

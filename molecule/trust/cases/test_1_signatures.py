@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.hosts.project import Run
+from tests.hosts.trust_lab import REGISTRY, said
 
-REGISTRY = "registry.test:5000"
 CONTROL = "image_trust/image_signatures"
-
-
-def said(run: Run) -> str:
-    return " ".join(run.text.split())
 
 
 def test_without_keys_or_a_server_the_controls_wait_for_them(trust):

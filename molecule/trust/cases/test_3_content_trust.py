@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-REGISTRY = "registry.test:5000"
-SERVER = "https://notary.test:4443"
+from tests.hosts.trust_lab import PUBLISH, PUBLISHER, REGISTRY
+
 CONTROL = "image_trust/content_trust"
-PUBLISHER = "/srv/trust/publisher"
-PUBLISH = (
-    f"DOCKER_CONFIG={PUBLISHER} DOCKER_CONTENT_TRUST=1 DOCKER_CONTENT_TRUST_SERVER={SERVER}"
-    " DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE=scenario DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE=scenario"
-)
 LOGIN = "env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -lc "
 
 

@@ -67,5 +67,3 @@ echo "free=$(push free/app:1 3)"
 for n in 1 2 3 4 5 6 7 8 9; do
     docker rmi "source:$n" >/dev/null  # what is pulled from now on is downloaded
 done
-
-sh damage.sh app damaged

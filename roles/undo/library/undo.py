@@ -233,11 +233,18 @@ class Work:
 
     def _plan_image(self, targets):
         for one in targets:
-            self._add(
-                [one],
-                ["the image %s" % one["target"]],
-                lambda one=one: self._remove_image(one["target"]),
-            )
+            users = containers_of(one["target"])
+            if users:
+                self.left.append(
+                    "the image %s stays: in use by %s" % (one["target"], ", ".join(users))
+                )
+                self._add([one], [], lambda: None)
+            else:
+                self._add(
+                    [one],
+                    ["the image %s" % one["target"]],
+                    lambda one=one: self._remove_image(one["target"]),
+                )
 
     def _remove_image(self, reference):
         why = remove_image(reference)
@@ -268,6 +275,16 @@ def remove_line(path, line):
     kept = [one for one in lines if one.rstrip(b"\r\n") != line.encode("utf-8")]
     if kept != lines:
         files.replace(path, b"".join(kept), {key: described[key] for key in ("uid", "gid", "mode")})
+
+
+def containers_of(reference):
+    """The names of the containers of an image. The engine itself would take from it all names but the last."""
+    try:
+        image = docker.get("/images/%s/json" % reference)["Id"]
+        listed = docker.get("/containers/json?all=1")
+    except docker.ApiError:
+        return []
+    return sorted(one["Names"][0].lstrip("/") for one in listed if one["ImageID"] == image)
 
 
 def remove_image(reference):

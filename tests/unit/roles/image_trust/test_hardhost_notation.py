@@ -30,9 +30,7 @@ def test_the_question_brings_its_own_policy_and_store(tmp_path: Path, certificat
         "XDG_CONFIG_HOME": str(folder),
         "NOTATION_CONFIG": str(folder / "notation"),
     }
-    files = {
-        str(path.relative_to(folder)): path for path in folder.rglob("*") if not path.is_dir()
-    }
+    files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if not path.is_dir()}
     assert set(files) == {
         "notation/trustpolicy.json",
         "notation/truststore/x509/ca/key/authorities.crt",
