@@ -13,7 +13,9 @@ PULL = f"docker pull {REGISTRY}/dct:"
 
 @pytest.fixture(scope="module")
 def switched(trust):
-    trust.give(image_trust_images=lambda lab: [lab.image("old"), lab.image("noted/old")])
+    trust.give(
+        image_trust_images=lambda lab: [lab.image(one) for one in ("old", "new", "noted/old")]
+    )
     trust.project.play().assert_converged(*trust.hosts)
     return trust
 
@@ -85,13 +87,14 @@ def test_another_root_key_than_the_pinned_one_is_refused(switched):
 
 def test_rollback_takes_it_back_but_for_an_image_in_use(switched):
     for lab in switched.labs:
-        lab.host.sh(f"docker run -d --name used {lab.image('old')}")
+        lab.host.sh(f"docker run -d --name used {lab.image('new')}")
     run = switched.project.play("rollback")
     run.assert_converged(*switched.hosts)
     for lab in switched.labs:
-        assert f"the image {lab.image('old')} stays" in said(run), run.text
-        assert lab.has(lab.image("old"))
+        assert f"the image {lab.image('new')} stays: in use by used" in said(run), run.text
+        assert lab.has(lab.image("new"))
         assert lab.host.out("docker inspect -f '{{.State.Running}}' used").strip() == "true"
         assert not lab.has(lab.image("noted/old"))
+        assert not lab.has(lab.image("old"))
         assert lab.run("ls /etc/profile.d/zz-hardhost-content-trust.sh").returncode != 0
         assert lab.says(f"{LOGIN} '{PULL}unsigned'")[0] == 0

@@ -83,3 +83,40 @@ def test_what_is_no_longer_given_goes_and_a_secret_as_an_input_is_refused(trust)
         assert found["decision"] == "pending"
         assert "key is a secret" in found["reason"]
     trust.give()
+
+
+CLOSED = "registry.test:5002"
+CLOSE = f"""set -e
+cd /srv/trust
+perl -e 'print "ops:", crypt("hunter2", "\\$2b\\$05\\$" . "a" x 21 . "e"), "\\n"' > htpasswd
+sed -e 's/0.0.0.0:5000/0.0.0.0:5002/' registry.yml > closed.yml
+echo 'auth: {{htpasswd: {{realm: closed, path: /srv/trust/htpasswd}}}}' >> closed.yml
+systemd-run --quiet --collect --unit test-closed docker-registry serve /srv/trust/closed.yml
+mkdir -p {FOLDER}/{CLOSED} && cp ca.crt {FOLDER}/{CLOSED}/
+for n in $(seq 50); do python3 -c "import socket; socket.create_connection(('registry.test', 5002), 1)" 2>/dev/null && break; sleep 0.2; done
+"""
+
+
+def test_a_registry_that_asks_for_a_login_gets_the_one_of_root_s_client(trust):
+    names = ("old", "noted/old")
+    trust.give(
+        image_trust_policy={CLOSED: {"action": "require", "keys": ["old", "noted"]}},
+        image_trust_images=lambda lab: [lab.image(one).replace(REGISTRY, CLOSED) for one in names],
+    )
+    for lab in trust.labs:
+        lab.host.sh(CLOSE)
+    trust.project.play().assert_failed(*trust.hosts, saying="asks for a login that root")
+    for lab in trust.labs:
+        lab.host.sh(f"echo hunter2 | docker login -u ops --password-stdin {CLOSED}")
+    run = trust.project.play()
+    run.assert_converged(*trust.hosts)
+    assert "hunter2" not in run.text
+    for lab in trust.labs:
+        for one in names:
+            assert lab.has(lab.image(one).replace(REGISTRY, CLOSED))
+    trust.project.play("rollback").assert_converged(*trust.hosts)
+    for lab in trust.labs:
+        assert not any(lab.has(lab.image(one).replace(REGISTRY, CLOSED)) for one in names)
+        lab.host.sh(f"docker logout {CLOSED}; rm -f /root/.docker/config.json")
+        lab.host.sh(f"systemctl stop test-closed; rm -r {FOLDER}/{CLOSED}")
+    trust.give()

@@ -41,6 +41,7 @@ sign --key release "$image@$old"
 sign --key release "$image@$damaged"
 sign --key stranger "$image@$stranger"
 sign --key release --expiry 1m "$image@$expired"
-python3 referrers.py noted/app "$old" "$moved"
+# What was signed for one image is said to have been signed for another.
+python3 tag.py noted/app "$(echo "$old" | tr : -)" "$(echo "$moved" | tr : -)"
 
 sh damage.sh app damaged
