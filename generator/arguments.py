@@ -32,7 +32,10 @@ _WORDS = {
     "list": "a list",
     "dict": "a map of keys to values",
 }
-_PASSWORD = re.compile(r"://[^/\s@]*:\S*@")
+_SECRETS = {
+    "a password in an address": re.compile(r"://[^/\s@]*:\S*@"),
+    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+}
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 
 
@@ -91,14 +94,24 @@ def value_problems(document: Document, at: Location, option: Option, value: Any)
         return [document.problem(at, f"'{name}' must be {_wanted(option.type, value)}")]
     if isinstance(value, list):
         return _item_problems(document, at, option, value)
-    if isinstance(value, str) and _PASSWORD.search(value):
+    secret = "" if isinstance(value, dict) and option.options else _secret_in(value)
+    if secret:
         text = "; inputs travel in plan.json, in reports and in logs: leave it to the host"
-        return [document.problem(at, f"'{name}' holds a password in an address{text}")]
+        return [document.problem(at, f"'{name}' holds {secret}{text}")]
     if option.choices is not None and value not in option.choices:
         return [document.problem(at, f"'{name}' is {value!r}{one_of(value, option.choices)}")]
     if isinstance(value, dict):
         return _entry_problems(document, at, option, value)
     return []
+
+
+def _secret_in(value: Any) -> str:
+    """What a text, or a text in a value without a declared form, holds that is nobody's to read."""
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return next(filter(None, map(_secret_in, inner)), "")
+    found = [kind for kind, form in _SECRETS.items() if form.search(str(value))]
+    return found[0] if found else ""
 
 
 def expected_type(options: Mapping[str, Option], location: Location) -> str:

@@ -94,9 +94,10 @@ class ActionModule(ActionBase):
         exceptions = self._templar.template(task_vars.get("hardhost_exceptions", []))
         problems = list(checked.error_messages) + wrong_exceptions(exceptions, plan)
         inputs = {name: checked.validated_parameters[name] for name in spec}
-        for name in [name for name in spec if holds_password(inputs[name])]:
-            inputs[name] = None  # it would stand in the artifact and in the logs
-            problems.append("%s holds a password in an address; leave that to the host" % name)
+        for name, secret in [(name, secret_in(inputs[name])) for name in spec]:
+            if secret:
+                inputs[name] = None  # it would stand in the artifact and in the logs
+                problems.append("%s holds %s; leave that to the host" % (name, secret))
         return inputs, exceptions, problems
 
     def _read(self, plan, inputs, exceptions, task_vars):
@@ -112,13 +113,20 @@ class ActionModule(ActionBase):
         return self._execute_module("docker_host_facts", arguments, task_vars=task_vars)
 
 
-def holds_password(value):
-    """Whether an input's text, or a text in it, is an address with a password."""
+SECRETS = {
+    "a password in an address": r"://[^/\s@]*:\S*@",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+}
+
+
+def secret_in(value):
+    """What an input's text, or a text in it, holds that is nobody else's to read; "" where there is nothing."""
     if isinstance(value, dict):
-        return any(holds_password(inner) for inner in value.values())
+        return next(filter(None, map(secret_in, value.values())), "")
     if isinstance(value, list):
-        return any(holds_password(inner) for inner in value)
-    return isinstance(value, str) and bool(re.search(r"://[^/\s@]*:\S*@", value))
+        return next(filter(None, map(secret_in, value)), "")
+    found = [kind for kind, form in SECRETS.items() if re.search(form, str(value))]
+    return found[0] if found else ""
 
 
 def wrong_exceptions(exceptions, plan):

@@ -265,11 +265,21 @@ def test_a_plan_of_somebody_else_cannot_move_the_terminal(tmp_path: Path) -> Non
     assert "\x9b" not in done.stdout
 
 
-@pytest.mark.parametrize("value", ["https://u:pw@server:4443", "tcp://me:pa/ss@h"])
-def test_a_password_is_no_input(root: Path, content: Content, value: str) -> None:
+@pytest.mark.parametrize(
+    "value", ["https://u:pw@server:4443", "tcp://me:pa/ss@h", "-----BEGIN EC PRIVATE KEY-----"]
+)
+def test_a_secret_is_no_input(root: Path, content: Content, value: str) -> None:
     path = root / "profiles/baseline.yml"
     path.write_text(path.read_text() + f"inputs: {{docker_daemon_log_max_size: '{value}'}}\n")
-    with pytest.raises(InvalidContent, match=r"baseline\.yml:\d+: .*holds a password"):
+    with pytest.raises(InvalidContent, match=r"baseline\.yml:\d+: .*holds a p(assword|rivate key)"):
+        load(content)
+
+
+def test_a_secret_deep_in_an_input_is_found(root: Path, content: Content) -> None:
+    path = root / "profiles/baseline.yml"
+    key = "{x: {certificate: [a], key: '-----BEGIN PRIVATE KEY-----'}}"
+    path.write_text(path.read_text() + f"inputs: {{image_trust_registry_certificates: {key}}}\n")
+    with pytest.raises(InvalidContent, match=r"baseline\.yml:\d+: .*holds a private key"):
         load(content)
 
 

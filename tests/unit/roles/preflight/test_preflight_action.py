@@ -167,11 +167,14 @@ def test_an_artifact_replaces_the_old_one_in_one_step(tmp_path: Path) -> None:
     [
         ("https://ops:pw@notary.example.org:4443", True),
         ({"server": ["tcp://u:p/w@h"]}, True),
+        ({"key": "-----BEGIN PRIVATE KEY-----\nMII"}, True),
+        (["x\n-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"], True),
+        ("-----BEGIN PUBLIC KEY-----", False),
         ("https://notary.example.org:4443", False),
         ("https://user@host/path", False),
         ("registry:5000/name@sha256:00", False),
         (["10m", 5, None, {}], False),
     ],
 )
-def test_an_input_is_no_place_for_a_password(value: object, holds: bool) -> None:
-    assert preflight.holds_password(value) is holds
+def test_an_input_is_no_place_for_a_secret(value: object, holds: bool) -> None:
+    assert bool(preflight.secret_in(value)) is holds
