@@ -275,12 +275,17 @@ def test_a_secret_is_no_input(root: Path, content: Content, value: str) -> None:
         load(content)
 
 
-def test_a_secret_deep_in_an_input_is_found(root: Path, content: Content) -> None:
-    path = root / "profiles/baseline.yml"
+def test_a_secret_deep_in_an_input_is_found(tmp_path: Path) -> None:
     key = "{x: {certificate: [a], key: '-----BEGIN PRIVATE KEY-----'}}"
-    path.write_text(path.read_text() + f"inputs: {{image_trust_registry_certificates: {key}}}\n")
-    with pytest.raises(InvalidContent, match=r"baseline\.yml:\d+: .*holds a private key"):
-        load(content)
+    profile = f"title: x\ninputs: {{image_trust_registry_certificates: {key}}}\n"
+    (tmp_path / "mine.yml").write_text(
+        f"{profile}controls: {{image_trust: [registry_certificates]}}\n"
+    )
+    done = hardhost("render", "mine", "--profiles", ".", "-o", "out", cwd=tmp_path)
+    assert "mine.yml:2: " in done.stderr
+    assert "holds a private key" in done.stderr
+    assert done.returncode == 3
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_directory_that_cannot_be_read_is_told(root: Path, content: Content) -> None:
