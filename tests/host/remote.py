@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import secrets
+import shlex
 import zlib
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,20 @@ from typing import Any
 ON_HOST = Path(__file__).parent / "onhost"
 SHARED = "roles/*/module_utils/hardhost_*.py"
 SECONDS = 120  # for one script; each of its waits has a bound of its own below this
+# Linux takes 128 KiB as one argument, some ways add a third. What is longer goes in parts.
+LARGEST = PART = 80_000
+PARTS = "/run/hardhost"
 
 # Runs on the host: takes modules as text, so that nothing is copied there and left behind.
 RECEIVER = """
-import base64, importlib, json, signal, sys, zlib
+import base64, importlib, json, os, signal, sys, zlib
 from importlib.machinery import ModuleSpec
-sent = json.loads(zlib.decompress(base64.b64decode(sys.argv[1])))
+sent = sys.argv[1]
+if sent.startswith("/"):  # it came in parts; no other text begins like this
+    with open(sent) as stream:
+        path, sent = sent, stream.read()
+    os.remove(path)
+sent = json.loads(zlib.decompress(base64.b64decode(sent)))
 signal.alarm(sent["seconds"])
 class Finder:
     def find_spec(self, name, path=None, target=None):
@@ -34,8 +44,10 @@ print("hardhost:" + json.dumps(function(sent["argument"])))
 """
 
 # With or without a root login, with or without become in the inventory.
+PYTHON = '"$(command -v python3 || echo /usr/libexec/platform-python)" -c {receiver} {sent}'
+APPEND = """sh -c 'umask 077; mkdir -p "${{1%/*}}" && printf %s "$2" >> "$1"' part {path} {part}"""
 SHELL = """
-set -- "$(command -v python3 || echo /usr/libexec/platform-python)" -c {receiver} {sent}
+set -- {words}
 if [ "$(id -u)" = 0 ]; then exec "$@"; fi
 exec sudo -n "$@"
 """
@@ -65,14 +77,28 @@ def call(connection: Any, project: Path, module: str, function: str, argument: A
     message |= {"modules": modules(project, module), "seconds": SECONDS}
     sent = base64.b64encode(zlib.compress(json.dumps(message).encode(), 9)).decode("ascii")
     receiver = base64.b64encode(RECEIVER.encode()).decode("ascii")
-    command = SHELL.format(
-        receiver=f"'import base64;exec(base64.b64decode(\"{receiver}\"))'", sent=sent
+    if len(sent) > LARGEST:
+        sent = _in_parts(connection, sent)
+    words = PYTHON.format(
+        receiver=f"'import base64;exec(base64.b64decode(\"{receiver}\"))'", sent=shlex.quote(sent)
     )
+    command = SHELL.format(words=words)
     code, output, errors = run(connection, command)
     answers = [line for line in output.splitlines() if line.startswith("hardhost:")]
     if code or not answers:
         raise RemoteError(_explained(code, errors))
     return json.loads(answers[-1].partition(":")[2])
+
+
+def _in_parts(connection: Any, text: str) -> str:
+    """The path of a file of root's on the host that holds the text; whoever reads it removes it."""
+    path = f"{PARTS}/sent-{secrets.token_hex(8)}"
+    for start in range(0, len(text), PART):
+        words = APPEND.format(path=shlex.quote(path), part=text[start : start + PART])
+        code, _output, errors = run(connection, SHELL.format(words=words))
+        if code:
+            raise RemoteError(_explained(code, errors))
+    return path
 
 
 def run(connection: Any, command: str) -> tuple[int, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,18 @@ def test_a_script_can_use_what_the_projects_modules_share(connection: Any) -> No
 def test_a_script_that_fails_says_why_with_its_last_line(connection: Any) -> None:
     with pytest.raises(remote.RemoteError, match=r"could not be read \(exit code 1\): ValueError"):
         remote.call(connection, ROOT, "sockets", "decode", "nonsense:0001")
+
+
+def test_what_is_too_long_for_a_command_line_goes_in_parts_and_leaves_nothing(
+    connection: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A policy of hundreds of images, certificates that do not compress."""
+    monkeypatch.setattr(remote, "PARTS", str(tmp_path / "a folder"))
+    text = "/proc/sys/kernel/ostype" + "\0" + random.Random(1).randbytes(300_000).hex()
+    with pytest.raises(remote.RemoteError, match="embedded null byte"):
+        remote.call(connection, ROOT, "reading", "_text", text)
+    assert (tmp_path / "a folder").stat().st_mode & 0o077 == 0
+    assert list((tmp_path / "a folder").iterdir()) == []
 
 
 def test_a_command_line_holds_everything_with_room_to_spare(
