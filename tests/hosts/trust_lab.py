@@ -186,6 +186,7 @@ if [ ! -e digests ]; then
     sh noted.sh
     sh publish.sh
     mv digests.new digests
+    touch digests
 fi
 """
 DEPLOY = f"""[Service]
