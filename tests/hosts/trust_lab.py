@@ -172,7 +172,7 @@ def prepared(node: Host) -> Lab:
         place = f"/srv/trust/{script.name}"
         node.sh(f"mkdir -p /srv/trust && cat > {place}", stdin=script.read_bytes())
     node.sh("id deploy >/dev/null 2>&1 || useradd --create-home --groups docker deploy")
-    node.sh(PREPARE)
+    node.sh(PREPARE, timeout=900)
     lines = node.out("cat /srv/trust/digests").split()
     node.sh("cat > /etc/systemd/system/deploy.service && systemctl daemon-reload", stdin=DEPLOY)
     return Lab(node, dict(line.split("=", 1) for line in lines))
