@@ -13,7 +13,18 @@ from generator.arguments import inputs_of, is_settings, read_defaults, read_opti
 from generator.content import Content
 from generator.errors import InvalidContent, Problem, Problems, shown
 from generator.layout import MECHANISM_CHECKS
-from generator.model import NAME, NAME_RULE, Control, ControlFile, Frozen, Input, Names, Role
+from generator.model import (
+    NAME,
+    NAME_RULE,
+    Control,
+    ControlFile,
+    Frozen,
+    Input,
+    Name,
+    Names,
+    Role,
+    Text,
+)
 from generator.parse import parse
 from generator.yamlfile import Document
 
@@ -46,6 +57,8 @@ class RoleFile(Frozen):
 
     check: str | None = None  # the check that proves the role's ordinary controls
     only_with: dict[str, Names] = {}  # file -> the settings variables without which it is left out
+    # settings variable -> pattern of a name in it -> value -> why a control with that is refused
+    refused: dict[Name, dict[str, dict[str, Text]]] = {}
 
 
 def load_catalog(content: Content, problems: Problems) -> tuple[Catalog, list[LoadedControl]]:
@@ -137,6 +150,7 @@ def _load_role(
         inputs=tuple(inputs_of(path.name, options, defaults)),
         controls=tuple(controls),
         only_with=_about(path, Problems()).only_with,
+        refused=_about(path, Problems()).refused,
     )
 
 

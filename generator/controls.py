@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Any
 
 from generator.catalog import Catalog, LoadedControl, precondition_names
@@ -23,16 +24,19 @@ def check_controls(
         preconditions = _preconditions(one, catalog, registry)
         _check_settings(one, catalog, problems)
         _check_sources(one, problems)
-        for number, name in enumerate(one.control.file.requires):
-            if not catalog.has_control(name):
-                text = f"unknown control '{name}'{one_of(name, catalog.controls)}"
-                _note(one, ("requires", number), text, problems)
+        for key in ("requires", "unless"):
+            for number, name in enumerate(getattr(one.control.file, key)):
+                if not catalog.has_control(name):
+                    text = f"unknown control '{name}'{one_of(name, catalog.controls)}"
+                    _note(one, (key, number), text, problems)
         for number, name in enumerate(one.control.file.preconditions):
             if preconditions is not None and name not in preconditions:
                 text = f"unknown precondition '{name}'{one_of(name, preconditions)}"
                 _note(one, ("preconditions", number), text, problems)
         for name in one.control.file.needs:
             _check_input(one, ("needs", name), name, catalog, problems)
+        if one.control.file.applied_by:
+            _check_input(one, ("applied_by",), one.control.file.applied_by, catalog, problems)
 
 
 def _note(one: LoadedControl, at: Location, text: str, problems: Problems) -> None:
@@ -61,8 +65,21 @@ def _check_settings(one: LoadedControl, catalog: Catalog, problems: Problems) ->
         elif not isinstance(value, dict):
             _note(one, at, f"'{dotted(at)}' must be a map of keys to values", problems)
     for path, value in leaves(control.file.settings):
+        _check_refused(one, path, value, catalog, problems)
         if is_wish(value):
             _check_wish(one, ("settings", *path), value, catalog, problems)
+
+
+def _check_refused(
+    one: LoadedControl, path: tuple[str, ...], value: object, catalog: Catalog, problems: Problems
+) -> None:
+    """What a role says would do harm wherever it is set."""
+    patterns = catalog.roles[one.control.role].refused.get(path[0], {})
+    name = dotted(path[1:])
+    for pattern, values in patterns.items():
+        if fnmatchcase(name, pattern) and str(value) in values:
+            text = f"{name} must not be {value}: {values[str(value)]}"
+            _note(one, ("settings", *path), text, problems)
 
 
 def _check_sources(one: LoadedControl, problems: Problems) -> None:
@@ -81,13 +98,28 @@ def _check_wish(
     problems: Problems,
 ) -> None:
     for key in wish.keys() - WISH_KEYS:
-        text = f"'{dotted(at)}' mixes a wish with '{key}'; accepted: from_input, never"
+        text = f"'{dotted(at)}' mixes a wish with '{key}'; accepted: {', '.join(sorted(WISH_KEYS))}"
         _note(one, (*at, key), text, problems)
-    if "never" in wish and not (isinstance(wish["never"], list) and wish["never"]):
-        text = f"'{dotted((*at, 'never'))}' must be a list of values"
-        _note(one, (*at, "never"), text, problems)
+    for key in ("never", "without"):
+        if key in wish and not (isinstance(wish[key], list) and wish[key]):
+            text = f"'{dotted((*at, key))}' must be a list of values"
+            _note(one, (*at, key), text, problems)
+    for name in _conditions(one, at, wish, problems):
+        _check_input(one, (*at, "when", name), name, catalog, problems)
     if "from_input" in wish:
         _check_input(one, (*at, "from_input"), wish["from_input"], catalog, problems)
+
+
+def _conditions(
+    one: LoadedControl, at: tuple[str, ...], wish: dict[str, Any], problems: Problems
+) -> list[str]:
+    """The inputs that decide whether a leaf is wanted; they go with `from_input` alone."""
+    given = wish.get("when", {})
+    if isinstance(given, dict) and (not given or "from_input" in wish):
+        return list(given)
+    text = f"'{dotted((*at, 'when'))}' must map inputs to values, beside from_input"
+    _note(one, (*at, "when"), text, problems)
+    return []
 
 
 def _check_input(

@@ -112,6 +112,8 @@ class ControlFile(Frozen):
     platforms: Platforms = ()
     needs: dict[Name, Text] = {}
     requires: ControlIds = ()
+    unless: ControlIds = ()
+    applied_by: Name | None = None
     preconditions: Names = ()
     check: Name | None = None
     settings: dict[Name, Any] = {}
@@ -192,6 +194,7 @@ class Role(NamedTuple):
     inputs: tuple[Input, ...]
     controls: tuple[Control, ...]
     only_with: Mapping[str, tuple[str, ...]]
+    refused: Mapping[str, Mapping[str, Mapping[str, str]]] = {}
 
 
 class Given(NamedTuple):
@@ -262,6 +265,8 @@ class PlannedControl(Frozen):
     platforms: tuple[str, ...]
     needs: dict[str, str]
     requires: tuple[str, ...]
+    unless: tuple[str, ...]
+    applied_by: str | None
     preconditions: tuple[str, ...]
     check: str
     settings: dict[str, Any]

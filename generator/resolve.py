@@ -80,11 +80,18 @@ def _check_conflicts(catalog: Catalog, profile: Profile, problems: Problems) -> 
         for path, value in leaves(catalog.controls[identity].file.settings)
     )
     for first, second in conflicts(wanted):
+        if _exclude_each_other(catalog, first.control, second.control):
+            continue
         text = (
             f"profile '{profile.name}': controls '{first.control}' and '{second.control}' both set "
             f"'{dotted(second.path)}', to {first.value!r} and {second.value!r}; keep one of them"
         )
         problems.add(second.origin.path, second.origin.line, text)
+
+
+def _exclude_each_other(catalog: Catalog, one: str, other: str) -> bool:
+    """Whether at most one of two controls is ever applied on a host."""
+    return other in catalog.controls[one].file.unless or one in catalog.controls[other].file.unless
 
 
 def _inputs(
@@ -122,6 +129,8 @@ def _planned(control: Control, member: Member, granted: Granted | None) -> Plann
         platforms=file.platforms,
         needs=file.needs,
         requires=file.requires,
+        unless=file.unless,
+        applied_by=file.applied_by,
         preconditions=file.preconditions,
         check=control.check,
         settings=file.settings,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from generator.model import Origin
 
 Path = tuple[str, ...]
-WISH_KEYS = frozenset({"from_input", "never"})
+WISH_KEYS = frozenset({"from_input", "never", "when", "without"})
 
 
 class Leaf(NamedTuple):

@@ -56,6 +56,12 @@ def value(given: Any) -> str:
         parts.append(
             "never " + " or ".join(json.dumps(one, ensure_ascii=False) for one in given["never"])
         )
+    if "when" in given:
+        parts.append(
+            "if " + " and ".join(f"{name} is {value}" for name, value in given["when"].items())
+        )
+    if "without" in given:
+        parts.append("without " + ", ".join(given["without"]))
     return ", ".join(parts)
 
 

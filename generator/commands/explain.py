@@ -80,6 +80,10 @@ def _gates(control: Control) -> Iterator[tuple[str, str]]:
         yield "needs", f"{name}: {wording.line(text)}"
     if file.requires:
         yield "requires", ", ".join(file.requires)
+    if file.unless:
+        yield "gives way to", ", ".join(file.unless)
+    if file.applied_by:
+        yield "applied by", f"{file.applied_by}: true, where a profile only reports it"
     if file.preconditions:
         yield "held back unless", ", ".join(file.preconditions)
     yield "check", control.check

@@ -91,9 +91,11 @@ def wished() -> set[str]:
     names = set()
     for control in LIBRARY.catalog.controls.values():
         names.update(control.file.needs)
+        names.add(control.file.applied_by or "")
         for _, value in leaves(control.file.settings):
             if is_wish(value) and "from_input" in value:
                 names.add(value["from_input"])
+                names.update(value.get("when", {}))
     return names
 
 

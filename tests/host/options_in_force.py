@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,9 +27,13 @@ BUILTIN = (
 
 # What dockerd does when a key is set nowhere, from the key table of its command line reference.
 DEFAULTS: dict[Leaf, Any] = {
+    ("allow-direct-routing",): False,
     ("debug",): False,
+    ("default-ipc-mode",): "private",
     ("experimental",): False,
     ("icc",): True,
+    ("ip-forward-no-drop",): False,
+    ("iptables",): True,
     ("live-restore",): False,
     ("log-level",): "info",
     ("no-new-privileges",): False,
@@ -52,11 +57,17 @@ def _seccomp(reading: Reading) -> Any:
     return BUILTIN if profile in ("default", "builtin") else profile
 
 
+def _cgroup_namespaces(reading: Reading) -> Any:
+    return "host" if security_option(reading, "cgroupns") is None else "private"
+
+
 # What the API shows; everything else is judged from the daemon's flags and the file it read.
 SHOWN: dict[Leaf, Callable[[Reading], Any]] = {
     ("debug",): lambda reading: reading["info"]["Debug"],
+    ("default-cgroupns-mode",): _cgroup_namespaces,
     ("experimental",): lambda reading: reading["info"]["ExperimentalBuild"],
     ("live-restore",): lambda reading: reading["info"]["LiveRestoreEnabled"],
+    ("log-driver",): lambda reading: reading["info"]["LoggingDriver"],
     ("seccomp-profile",): _seccomp,
 }
 
@@ -64,10 +75,15 @@ SHOWN: dict[Leaf, Callable[[Reading], Any]] = {
 def leaves(options: dict[str, Any], path: Leaf = ()) -> Iterator[tuple[Leaf, Any]]:
     """`(leaf, wish)` for all that a control wants; a limit (`Name`, `Soft`, `Hard`) is one leaf."""
     for name, value in options.items():
-        if isinstance(value, dict) and value and set(value) != {"never"} and "Name" not in value:
+        if isinstance(value, dict) and value and not is_wish(value) and "Name" not in value:
             yield from leaves(value, (*path, name))
         else:
             yield (*path, name), value
+
+
+def is_wish(value: Any) -> bool:
+    """Whether a wanted value forbids some and is no value itself."""
+    return isinstance(value, dict) and bool(value) and set(value) <= {"never", "without"}
 
 
 def judge(reading: Reading, leaf: Leaf, wish: Any) -> Verdict:
@@ -108,16 +124,19 @@ def read_by_daemon(reading: Reading, leaf: Leaf) -> Any:
         return flag
     if reading["file"]["read"] is None:
         return UNKNOWN
-    return _or_default(look(reading["file"]["read"], leaf), leaf)
+    return _or_default(reading, look(reading["file"]["read"], leaf), leaf)
 
 
 def after_restart(reading: Reading, leaf: Leaf) -> Any:
     """The value that dockerd would be given if it were started now."""
     flag = look(reading["daemon"]["flags"]["configured"], leaf)
-    return _or_default(look(reading["file"]["options"], leaf) if flag is ABSENT else flag, leaf)
+    given = look(reading["file"]["options"], leaf) if flag is ABSENT else flag
+    return _or_default(reading, given, leaf)
 
 
-def _or_default(value: Any, leaf: Leaf) -> Any:
+def _or_default(reading: Reading, value: Any, leaf: Leaf) -> Any:
+    if value is ABSENT and leaf == ("default-cgroupns-mode",):
+        return "private" if reading["info"].get("CgroupVersion") == "2" else "host"
     return DEFAULTS.get(leaf, ABSENT) if value is ABSENT else value
 
 
@@ -135,9 +154,29 @@ def fulfils(value: Any, wish: Any) -> bool:
     """Whether a value is what a control wants: the same, or none of those it may never be."""
     if value is UNKNOWN:
         return False
-    if isinstance(wish, dict) and set(wish) == {"never"}:
-        return not any(_same(value, bad) for bad in wish["never"])
+    if is_wish(wish):
+        return not _forbidden(value, wish)
     return value is not ABSENT and _same(value, wish)
+
+
+def _forbidden(value: Any, wish: dict[str, Any]) -> list[Any]:
+    """What of a value may not be: the value itself, or items of a list."""
+    if value is ABSENT:
+        return []
+    items = value if isinstance(value, list) else [value]
+    patterns = wish.get("without", [])
+    bad = [value] if any(_same(value, one) for one in wish.get("never", [])) else []
+    return bad + matching(items, patterns)
+
+
+def matching(items: list[Any], patterns: list[str]) -> list[Any]:
+    """The items that patterns forbid: the last that fits decides; one with a `!` allows."""
+    found = []
+    for item in items:
+        fitting = [one for one in patterns if fnmatch.fnmatchcase(str(item), one.lstrip("!"))]
+        if fitting and not fitting[-1].startswith("!"):
+            found.append(item)
+    return found
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -150,6 +189,7 @@ def shown(value: Any) -> str:
 
 
 def wanted(wish: Any) -> str:
-    if isinstance(wish, dict) and set(wish) == {"never"}:
-        return f"which it may never be ({', '.join(map(shown, wish['never']))})"
+    if is_wish(wish):
+        words = [*map(shown, wish.get("never", [])), *wish.get("without", [])]
+        return f"which it may never be ({', '.join(words)})"
     return f"wanted is {shown(wish)}"

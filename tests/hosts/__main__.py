@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("names", nargs="+")
     one.set_defaults(run=instances)
     one = commands.add_parser("project", help="render a profile and its inventory for a scenario")
+    one.add_argument("--profiles", type=Path, help="a folder with profiles of the scenario's own")
     one.add_argument("scenario")
     one.add_argument("profile")
     one.add_argument("names", nargs="+")
@@ -123,7 +124,7 @@ def known_as(host: Host) -> str:
 def render_project(arguments: argparse.Namespace) -> None:
     directory = scenario_directory(arguments.scenario)
     hosts = [fleet.find(name) for name in arguments.names]
-    render(arguments.profile, directory / "project", hosts)
+    render(arguments.profile, directory / "project", hosts, arguments.profiles)
 
 
 def give(arguments: argparse.Namespace) -> None:

@@ -168,9 +168,12 @@ class Project:
         file.write_text(yaml.safe_dump({**known, **inputs}))
 
 
-def render(profile: str, directory: Path, hosts: Iterable[Host]) -> Project:
+def render(
+    profile: str, directory: Path, hosts: Iterable[Host], profiles: Path | None = None
+) -> Project:
     """Render a profile and write an inventory of these hosts, in the project's group."""
-    run = hardhost("render", profile, "-o", str(directory))
+    own = ["--profiles", str(profiles)] if profiles else []
+    run = hardhost("render", profile, *own, "-o", str(directory))
     if run.code != 0:
         raise RuntimeError(f"{profile} cannot be rendered:\n{run.text}")
     group = json.loads((directory / "plan.json").read_text())["group"]

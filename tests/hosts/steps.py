@@ -26,8 +26,8 @@ ON_HOST = Path(__file__).with_name("on_host_steps")
 FOLDER = "/opt/hardhost-steps"
 JOB = "hardhost_restart_job"
 SENT = (
-    *("id", "mode", "engine", "platforms", "needs", "requires", "preconditions"),
-    *("settings", "waiver"),
+    *("id", "mode", "engine", "platforms", "needs", "requires", "unless", "applied_by"),
+    *("preconditions", "settings", "waiver"),
 )
 Json = dict[str, Any]
 EVERY_POINT = os.environ.get("HARDHOST_LOOPS") == "all"  # `make test-all`

@@ -28,8 +28,11 @@ def controls() -> list[Json]:
         given = yaml.safe_load(file.read_text(encoding="utf-8"))
         one: Json = {"id": f"docker_daemon/{file.stem}", "mode": "apply", "waiver": None}
         one |= {"engine": "", "platforms": [], "needs": {}, "requires": [], "preconditions": []}
+        one |= {"unless": [], "applied_by": None}
         one["settings"] = given.get("settings", {})
         one |= {key: given[key] for key in one if key in given}
+        if one["applied_by"]:  # an order of the operator's own
+            one["mode"] = "report"
         found.append(one)
     return found
 
@@ -68,8 +71,19 @@ def outcome(data: bytes | None, engine: str, *, in_force: bool = False) -> tuple
     wanted = decisions.applied(made, found)
     written, edits = daemon_json.plan(found, wanted)
     assert_nothing_lost(found, written, edits)
-    held = sorted(name for name, one in made.items() if one["decision"] != "apply")
+    held = sorted(not_applied(made) - elsewhere(engine))
     return ({"held": held} if held else "merged"), written
+
+
+def not_applied(made: Json) -> set[str]:
+    return {name for name, one in made.items() if one["decision"] != "apply"}
+
+
+@cache
+def elsewhere(engine: str) -> frozenset[str]:
+    """What is not applied on this engine whatever the file holds: gates, inputs, orders."""
+    found = host(None, engine, in_force=False)
+    return frozenset(not_applied(decisions.decide(controls(), found, inputs(), [], TODAY)))
 
 
 def assert_nothing_lost(found: Json, written: bytes | None, edits: list[Json]) -> None:

@@ -27,6 +27,8 @@ SENT = (
     "platforms",
     "needs",
     "requires",
+    "unless",
+    "applied_by",
     "preconditions",
     "settings",
     "waiver",

@@ -101,6 +101,8 @@ def resolve(settings, inputs):
 
 
 def _filled(wish, inputs):
+    if any(inputs.get(name) != wanted for name, wanted in wish.get("when", {}).items()):
+        return {"present": False}
     value = inputs.get(wish["from_input"])
     if value not in (None, ""):
         return {"present": True, "value": value}
@@ -120,12 +122,14 @@ def decide(controls, facts, inputs, exceptions, today):
             or _waiver(control, excepted.get(control["id"]), today)
             or _missing_input(control, inputs)
         )
-        if not found and control["mode"] == "apply":
+        mode = _mode(control, inputs)
+        if not found and mode == "apply":
             found = _held_back(control, facts, inputs)
         if not found:
-            found = {"decision": control["mode"], "reason": "", "remedy": ""}
+            found = {"decision": mode, "reason": "", "remedy": ""}
         found.update(changes=[], settings=control["settings"])
         decisions[control["id"]] = found
+    _give_way(decisions, controls)
     _hold_problems(decisions, facts)
     _hold_dependants(decisions, controls)
     for identifier, decision in decisions.items():
@@ -135,6 +139,26 @@ def decide(controls, facts, inputs, exceptions, today):
                 control, facts, inputs
             )
     return decisions
+
+
+def _mode(control, inputs):
+    """What is only reported is applied where its input orders it."""
+    ordered = control["applied_by"] and inputs.get(control["applied_by"]) is True
+    return "apply" if ordered else control["mode"]
+
+
+def _give_way(decisions, controls):
+    """A control that another one replaces is not applicable where that one is applied."""
+    for control in controls:
+        winners = [
+            other
+            for other in control["unless"]
+            if decisions.get(other, {}).get("decision") == "apply"
+        ]
+        if winners and decisions[control["id"]]["decision"] == "apply":
+            decisions[control["id"]].update(
+                not_applicable("%s is applied here instead" % ", ".join(winners))
+            )
 
 
 def _gate(control, facts, inputs):
@@ -189,9 +213,9 @@ def _held_back(control, facts, inputs):
         hold(unusable, "mend the control's settings") if unusable else flag_conflict(control, facts)
     )
     known = dict(PRECONDITIONS, **surfaces.preconditions())
-    for name in control["preconditions"]:
-        found = found or known[name](facts, inputs, control)
-    return found
+    answers = [known[name](facts, inputs, control) for name in control["preconditions"]]
+    settled = [one for one in answers if one and one["decision"] == "report"]
+    return next(iter(settled), found) or next(filter(None, answers), None)
 
 
 def flag_conflict(control, facts):

@@ -295,6 +295,12 @@ def _info(engine):
     )
     info = {name: answer.get(name) for name in names}
     info["SecurityOptions"] = answer.get("SecurityOptions") or []
+    registries = answer.get("RegistryConfig") or {}
+    indexes = registries.get("IndexConfigs") or {}
+    info["InsecureRegistries"] = sorted(
+        (registries.get("InsecureRegistryCIDRs") or [])
+        + [name for name, one in indexes.items() if one.get("Secure") is False]
+    )
     info["Swarm"] = (answer.get("Swarm") or {}).get("LocalNodeState", "inactive")
     return info
 

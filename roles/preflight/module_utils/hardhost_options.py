@@ -1,7 +1,8 @@
 """Read, merge and word daemon.json: pure functions on bytes and values.
 
-A *leaf* is a path of keys, a *wish* what a control wants there: a literal, or `{"never": [values]}` (the leaf may be
-absent or have any value but these).
+A *leaf* is a path of keys, a *wish* what a control wants there: a literal, `{"never": [values]}` (the leaf may be
+absent or have any value but these), or `{"without": [patterns]}` (a list may hold no item, and a text may not be what the
+patterns match; the last that matches decides, and one that begins with `!` allows).
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -10,10 +11,12 @@ from __future__ import annotations
 
 import copy
 import difflib
+import fnmatch
 import json
 import re
 
 ABSENT = {"present": False}
+WISH_KEYS = {"from_input", "never", "when", "without"}
 HIDDEN = "(hidden)"
 _SECRET_KEY = re.compile(
     r"(?i)token|secret|passw|credential|api.?key|access.?key|proxy|proxies|auth"
@@ -98,7 +101,7 @@ def word(value, like=None):
 
 def is_wish(value):
     """Whether a mapping is a wish and not a part of daemon.json."""
-    return isinstance(value, dict) and bool(value) and set(value) <= {"from_input", "never"}
+    return isinstance(value, dict) and bool(value) and set(value) <= WISH_KEYS
 
 
 def leaves(options, path=()):
@@ -151,10 +154,30 @@ def without_empty(options):
 def satisfied(content, wish):
     """Whether a leaf's content already is what a control wants."""
     if is_wish(wish):
-        return not content["present"] or not any(
-            same(content["value"], bad) for bad in wish["never"]
-        )
+        return same(aim(content, wish), content)
     return content["present"] and same(content["value"], wish)
+
+
+def aim(content, wish):
+    """What a leaf's content becomes to fulfil a wish."""
+    if not is_wish(wish):
+        return {"present": True, "value": wish}
+    if not content["present"] or any(same(content["value"], bad) for bad in wish.get("never", ())):
+        return dict(ABSENT)
+    patterns = wish.get("without", ())
+    if not isinstance(content["value"], list):
+        return dict(ABSENT) if matches(content["value"], patterns) else content
+    kept = [one for one in content["value"] if not matches(one, patterns)]
+    return {"present": True, "value": kept}
+
+
+def matches(value, patterns):
+    """Whether the last of the patterns that fits this value forbids it."""
+    found = False
+    for pattern in patterns:
+        if fnmatch.fnmatchcase(str(value), pattern.lstrip("!")):
+            found = not pattern.startswith("!")
+    return found
 
 
 def same(one, other):
@@ -175,7 +198,7 @@ def merge(options, controls):
             if satisfied(before, wish):
                 continue
             _passable(options, leaf, control["id"])
-            after = dict(ABSENT) if is_wish(wish) else {"present": True, "value": wish}
+            after = aim(before, wish)
             options = put(options, leaf, after)
             edits.append(
                 {"control": control["id"], "leaf": list(leaf), "before": before, "after": after}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_log_target as logging
 from ansible.module_utils.hardhost_options import look
 from ansible.module_utils.hardhost_problems import LOCAL_LOG_DRIVERS
 
@@ -71,6 +72,31 @@ def local_log_driver(facts, _inputs, _control):
     return not_applicable(
         "the log driver is %s, which keeps no files of its own on this host" % driver
     )
+
+
+def log_target_usable(_facts, inputs, _control):
+    """With a target that is missing or does not answer, no container would start any more."""
+    driver, target = inputs.get("docker_daemon_log_driver"), inputs.get("docker_daemon_log_target")
+    problem = logging.wrong(driver, target) or logging.unreadable(
+        inputs.get("docker_daemon_log_tls_ca")
+    )
+    if problem:
+        return hold(problem, "mend the input")
+    problem = logging.unreachable(target)
+    if problem:
+        return hold(
+            "%s: no container would start with it" % problem,
+            "start the collector, or open the way to it",
+        )
+    return None
+
+
+def no_mutual_tls(facts, _inputs, _control):
+    """With `tlsverify` a TCP listener serves nobody without a certificate of ours: there is nothing to close."""
+    given = dict(facts["daemon_json"]["options"], **facts["flags"])
+    if given.get("tlsverify") is True:
+        return {"decision": "report", "reason": "", "remedy": ""}
+    return None
 
 
 def seccomp_profile_readable(_facts, inputs, _control):
@@ -177,6 +203,8 @@ def _hidden(facts):
 PRECONDITIONS = {
     "bridge_netfilter": bridge_netfilter,
     "local_log_driver": local_log_driver,
+    "log_target_usable": log_target_usable,
+    "no_mutual_tls": no_mutual_tls,
     "nofile_within_daemon_limit": nofile_within_daemon_limit,
     "not_swarm": not_swarm,
     "seccomp_profile_readable": seccomp_profile_readable,

@@ -16,7 +16,7 @@ from ansible.module_utils.hardhost_options import OptionsError, changed_keys, pa
 # A reload leaves a key alone that the file no longer has (moby daemon/reload.go, IsValueSet): to undo one of these by
 # reload, the default is written out first.
 RELOAD_DEFAULTS = {"debug": False, "live-restore": False}
-DEFAULTS = {"debug": False, "icc": True, "live-restore": False}
+DEFAULTS = {"debug": False, "icc": True, "ip": "0.0.0.0", "live-restore": False}  # noqa: S104 - dockerd's
 MARGIN = 0.5  # seconds between a file's time and a process's start that are not told apart
 
 
@@ -82,9 +82,11 @@ def shown(facts):
         "debug": facts["info"].get("Debug"),
         "live-restore": facts["info"].get("LiveRestoreEnabled"),
     }
-    bridged = facts.get("bridge", {}).get("com.docker.network.bridge.enable_icc")
-    if bridged and not any(one["running"] for one in facts["containers"]):
-        found["icc"] = bridged == "true"
+    bridge = facts.get("bridge", {})
+    if not any(one["running"] for one in facts["containers"]):
+        bridged = bridge.get("com.docker.network.bridge.enable_icc")
+        found["icc"] = bridged == "true" if bridged else None
+        found["ip"] = bridge.get("com.docker.network.bridge.host_binding_ipv4")
     return {
         key: value
         for key, value in found.items()

@@ -5,6 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+from ansible.module_utils import hardhost_sysctl as sysctl
 from ansible.module_utils.hardhost_options import (
     OptionsError,
     leaves,
@@ -68,7 +69,7 @@ def targets(changes):
     joined = {}
     for change in changes:
         key = (change["kind"], change["target"], tuple(change.get("leaf", ())))
-        if change["kind"] == "line":
+        if change["kind"] in ("line", "own_line"):
             key += (change["after"]["value"],)
         one = joined.setdefault(
             key,
@@ -129,6 +130,9 @@ def stays(all_targets, facts, inputs):
     found = {
         one["key"]: "packages are not taken back" for one in all_targets if one["kind"] in ONE_WAY
     }
+    found.update(
+        {one["key"]: "only the next boot takes it back" for one in all_targets if _until_boot(one)}
+    )
     switch = [one for one in all_targets if one["leaf"] == ("userns-remap",)]
     held = data_root_change(facts, inputs) if remapped(facts) else None
     if held:
@@ -151,6 +155,13 @@ def stays(all_targets, facts, inputs):
         ):
             found[one["key"]] = "its range stays"
     return found
+
+
+def _until_boot(one):
+    """Whether the kernel keeps what was changed until it is booted: one-way parameters, modules that something may use."""
+    if one["kind"] == "sysctl":
+        return sysctl.stays(one["target"], one["ours"]["value"]) and one["original"] != one["ours"]
+    return one["kind"] == "module" and sysctl.has_module(one["target"])
 
 
 def _owner(line):

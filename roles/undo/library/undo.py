@@ -42,9 +42,11 @@ from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_own_lines as own_lines
 from ansible.module_utils import hardhost_permissions as permissions
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_sysctl as sysctl
 from ansible.module_utils import hardhost_undo as undo
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.hardhost_options import OptionsError, difference, redact_text
@@ -84,6 +86,9 @@ class Work:
             "file",
             "daemon_json_leaf",
             "line",
+            "own_line",
+            "sysctl",
+            "module",
             "user",
             "image",
             "directory",
@@ -223,6 +228,39 @@ class Work:
                 lambda one=one, line=line: remove_line(one["target"], line),
             )
 
+    def _plan_own_line(self, targets):
+        for one in targets:
+            line = one["ours"]["value"]
+            self._add(
+                [one],
+                ["%s: %s" % (one["target"], line)],
+                lambda one=one, line=line: own_lines.remove(one["target"], line),
+            )
+
+    def _plan_sysctl(self, targets):
+        for one in targets:
+            key, ours, before = one["target"], one["ours"]["value"], one["original"]["value"]
+            now = sysctl.live(key)
+            if now not in (None, ours, before):
+                self.conflicts.append(
+                    "%s: is now %s; it was %s, and we had set %s" % (key, now, before, ours)
+                )
+                continue
+            if now not in (None, before):
+                self.diffs.append(
+                    {
+                        "before": now + "\n",
+                        "after": before + "\n",
+                        "before_header": key,
+                        "after_header": key,
+                    }
+                )
+            words = ["%s: %s" % (key, before)]
+            self._add([one], words, lambda key=key, now=now, before=before: set_back(key, now, before))
+
+    def _plan_module(self, targets):
+        self._add(targets, ["the module %s" % one["target"] for one in targets], lambda: None)
+
     def _plan_user(self, targets):
         for one in targets:
             self._add(
@@ -285,6 +323,16 @@ def containers_of(reference):
     except docker.ApiError:
         return []
     return sorted(one["Names"][0].lstrip("/") for one in listed if one["ImageID"] == image)
+
+
+def set_back(key, now, before):
+    """Give a kernel parameter the value of before. Refused with the kernel's word."""
+    if now in (None, before):
+        return
+    try:
+        sysctl.write(key, before)
+    except OSError as error:
+        raise Refused("%s = %s: %s" % (key, before, error.strerror)) from error
 
 
 def remove_image(reference):

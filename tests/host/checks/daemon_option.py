@@ -34,13 +34,12 @@ def _log_level(reading: Reading, _options: dict[str, Any]) -> str:
     )
 
 
-def _log_options(reading: Reading, _options: dict[str, Any]) -> str:
+def _log_options(reading: Reading, options: dict[str, Any]) -> str:
     driver = reading["info"]["LoggingDriver"]
-    return (
-        ""
-        if driver in LOCAL_LOG_DRIVERS
-        else f"the log driver in force is {driver}, which knows no such limits"
-    )
+    wanted = options.get("log-driver")
+    if wanted or driver in LOCAL_LOG_DRIVERS:
+        return ""
+    return f"the log driver in force is {driver}, which knows no such limits"
 
 
 def _ulimits(reading: Reading, options: dict[str, Any]) -> str:
@@ -61,10 +60,25 @@ def _seccomp(reading: Reading, _options: dict[str, Any]) -> str:
     )
 
 
+def _userland_proxy(reading: Reading, _options: dict[str, Any]) -> str:
+    number = reading["kernel"]["docker_proxies"]
+    return f"{number} docker-proxy processes of the daemon run" if number else ""
+
+
+def _iptables(reading: Reading, _options: dict[str, Any]) -> str:
+    return (
+        ""
+        if reading["kernel"]["docker_rules"]
+        else "the kernel's packet filter has no rules of Docker: restart docker.service"
+    )
+
+
 # What takes an option its effect although it is set: the reason, or "".
 DEFEATED = {
     "default-ulimits": _ulimits,
+    "iptables": _iptables,
     "log-level": _log_level,
     "log-opts": _log_options,
     "seccomp-profile": _seccomp,
+    "userland-proxy": _userland_proxy,
 }

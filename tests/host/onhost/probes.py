@@ -11,22 +11,15 @@ from __future__ import annotations
 
 import base64
 import re
-import socket
 
 from ansible.module_utils import hardhost_docker as docker
+from conclusions import NotInForce, ProvesNothing
+from default_probes import PROBES as DEFAULTS
 from laboratory import Laboratory
+from listening import PORT, greeting, listener
 
-PORT = 7079
 NOBODY = "65534:65534"
 ICC = "com.docker.network.bridge.enable_icc"
-
-
-class NotInForce(Exception):
-    """What the control forbids was possible."""
-
-
-class ProvesNothing(Exception):
-    """What must be possible was not."""
 
 
 def run(wanted):
@@ -64,11 +57,11 @@ def engine_present(laboratory, _settings):
 
 
 def icc(laboratory, _settings):
-    listener, address = _listener(laboratory, "bridge")
-    if _greeting(address) != "hardhost":
+    listening, address = listener(laboratory, "bridge")
+    if greeting(address) != "hardhost":
         raise ProvesNothing(f"the host itself does not reach a container at {address}")
     network = laboratory.network({ICC: "true"})
-    _unused, neighbour = _listener(laboratory, network)
+    _unused, neighbour = listener(laboratory, network)
     code, output = laboratory.run(["connect", neighbour, str(PORT)], {"NetworkMode": network})
     if code != 0:
         raise ProvesNothing(
@@ -80,24 +73,9 @@ def icc(laboratory, _settings):
         raise NotInForce("a container on the default bridge reached another")
     if code != 1 or not re.match(r"timeout|refused|unreachable", said):
         raise ProvesNothing(f"the attempt ended with {code}: {said}")
-    if "listening" not in laboratory.output(listener) or _greeting(address) != "hardhost":
+    if "listening" not in laboratory.output(listening) or greeting(address) != "hardhost":
         raise ProvesNothing("the other container had stopped listening")
     return f"a container on the default bridge did not reach another ({said}); elsewhere it did"
-
-
-def _listener(laboratory, network):
-    identifier = laboratory.start(["listen", str(PORT), "60"], {"NetworkMode": network})
-    laboratory.wait_for(identifier, "listening")
-    networks = laboratory.inspect(identifier)["NetworkSettings"]["Networks"]
-    return identifier, networks[network]["IPAddress"]
-
-
-def _greeting(address):
-    try:
-        with socket.create_connection((address, PORT), timeout=3) as connection:
-            return connection.recv(64).decode("ascii", "replace").strip()
-    except OSError as error:
-        return str(error)
 
 
 def userns_remap(laboratory, _settings):
@@ -206,6 +184,7 @@ def _found(pattern, text):
 
 
 PROBES = {
+    **DEFAULTS,
     "docker_daemon/default_ulimits": default_ulimits,
     "docker_daemon/icc": icc,
     "docker_daemon/log_rotation": log_rotation,

@@ -41,9 +41,8 @@ def read(wanted):
         "bridge": facts["bridge"],
         "kernel": {
             "bridge_nf_call_iptables": _text("/proc/sys/net/bridge/bridge-nf-call-iptables"),
-            "isolates_bridge": _isolates(
-                facts["bridge"].get("com.docker.network.bridge.name", "docker0")
-            ),
+            "docker_proxies": _proxies(process),
+            **_packet_filter(facts["bridge"].get("com.docker.network.bridge.name", "docker0")),
         },
         "containers": [_container(one, facts["info"]) for one in facts["containers"]],
         "daemon": _daemon(process, facts, wanted["keys"]),
@@ -66,11 +65,34 @@ def _text(path):
         return ""
 
 
-def _isolates(bridge):
-    """Whether the kernel's packet filter drops what goes from a bridge back into it."""
-    return drops(_output(["iptables", "-w", "10", "-S"]), bridge) or drops_in_nftables(
-        _output(["nft", "list", "ruleset"]), bridge
+def _packet_filter(bridge):
+    """Whether the kernel drops what goes from a bridge back into it, and has Docker's rules."""
+    rules = _output(["iptables", "-w", "10", "-S"]), _output(["nft", "list", "ruleset"])
+    return {
+        "isolates_bridge": drops(rules[0], bridge) or drops_in_nftables(rules[1], bridge),
+        "docker_rules": has_docker(*rules),
+    }
+
+
+def has_docker(rules, nftables):
+    """Whether `iptables -S` shows a chain of Docker in use, or `nft list ruleset` its table."""
+    return bool(
+        re.search(r"^-A FORWARD .*-j DOCKER", rules, re.MULTILINE)
+        or re.search(r"^table \w+ docker-bridges", nftables, re.MULTILINE)
     )
+
+
+def _proxies(process):
+    """How many docker-proxy processes the daemon has."""
+    parent = process["pid"] if process else None
+    statuses = [_text(f"{one}/stat") for one in Path("/proc").glob("[0-9]*")]
+    return sum(1 for one in statuses if one and is_proxy(one, parent))
+
+
+def is_proxy(status, parent):
+    """Whether a line of proc(5) stat is that of a docker-proxy with this parent."""
+    name, _unused, rest = status.partition("(")[2].rpartition(")")
+    return name == "docker-proxy" and rest.split()[1] == str(parent)
 
 
 def drops(rules, bridge):

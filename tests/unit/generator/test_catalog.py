@@ -83,7 +83,7 @@ def test_inputs_are_the_variables_with_a_default_and_the_prefix(library: Library
         ("icc: false", "icc: off", ":13: 'settings.docker_daemon_options.icc' is the unquoted off, which YAML reads as false; write false, or quote it: \"off\""),
         ("icc: false", "icc: {from_input: docker_daemon_acept}", ":13: control 'docker_daemon/icc': unknown input 'docker_daemon_acept' (did you mean 'docker_daemon_accept'?)"),
         ("icc: false", "icc: {never: true}", ":13: control 'docker_daemon/icc': 'settings.docker_daemon_options.icc.never' must be a list of values"),
-        ("icc: false", "icc: {never: [true], always: 1}", ":13: control 'docker_daemon/icc': 'settings.docker_daemon_options.icc' mixes a wish with 'always'; accepted: from_input, never"),
+        ("icc: false", "icc: {never: [true], always: 1}", ":13: control 'docker_daemon/icc': 'settings.docker_daemon_options.icc' mixes a wish with 'always'; accepted: from_input, never, when, without"),
         ("docker_daemon_options.icc: the", "docker_daemon_options.icb: the", ":15: control 'docker_daemon/icc': 'sources' names 'docker_daemon_options.icb', which 'settings' does not set (did you mean 'docker_daemon_options.icc'?)"),
         ("preconditions: [bridge_netfilter]", "needs: {docker_daemon_target: where to}", ":10: control 'docker_daemon/icc': unknown input 'docker_daemon_target'"),
         ("preconditions: [bridge_netfilter]", "requires: [docker_daemon/nothing]", ":10: control 'docker_daemon/icc': unknown control 'docker_daemon/nothing'"),

@@ -28,7 +28,7 @@ def planned(identity: str, **changes: Any) -> dict[str, Any]:
         "id": identity, "role": role, "name": name, "mode": "apply", "title": f"Title of {name}",
         "severity": "high", "disruption": "restart", "rationale": "x", "impact": "x",
         "references": {"cis_docker_1.8.0": ("2.2",)}, "engine": None, "platforms": (), "needs": {},
-        "requires": (), "preconditions": (), "check": "daemon_option", "settings": {},
+        "requires": (), "unless": (), "applied_by": None, "preconditions": (), "check": "daemon_option", "settings": {},
         "sources": {}, "waiver": None, "from": "profiles/production.yml",
     } | changes  # fmt: skip
 

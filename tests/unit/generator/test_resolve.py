@@ -50,6 +50,8 @@ def test_the_plan_file_is_what_the_contract_says(library: Library) -> None:
         "platforms": [],
         "needs": {},
         "requires": [],
+        "unless": [],
+        "applied_by": None,
         "preconditions": ["bridge_netfilter"],
         "check": "icc",
         "settings": {"docker_daemon_options": {"icc": False}},

@@ -49,7 +49,10 @@ def reading() -> dict[str, Any]:
             "com.docker.network.bridge.enable_icc": "false",
             "com.docker.network.bridge.name": "docker0",
         },
-        "kernel": {"bridge_nf_call_iptables": "1", "isolates_bridge": True},
+        "kernel": {
+            "bridge_nf_call_iptables": "1", "isolates_bridge": True, "docker_proxies": 0,
+            "docker_rules": True,
+        },
         "containers": [],
         "daemon": {"nofile": 20000, "flags": {"running": {}, "configured": {}}},
         "file": {

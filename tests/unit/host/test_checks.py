@@ -290,3 +290,74 @@ class TestEnginePresent:
     def test_an_api_that_does_not_answer(self, reading: Reading) -> None:
         reading["info"] = {}
         assert run("engine_present", reading).status == "fail"
+
+
+class TestPublishOnLoopback:
+    OPTION = "com.docker.network.bridge.host_binding_ipv4"
+    WANTED = options(ip="127.0.0.1")
+
+    def given(self, reading: Reading, address: str) -> None:
+        reading["bridge"][self.OPTION] = address
+        for where in ("options", "read"):
+            reading["file"][where]["ip"] = "127.0.0.1"
+
+    def test_in_force(self, reading: Reading) -> None:
+        self.given(reading, "127.0.0.1")
+        assert run("publish_on_loopback", reading, self.WANTED).status == "pass"
+
+    def test_not_given(self, reading: Reading) -> None:
+        assert run("publish_on_loopback", reading, self.WANTED).status == "fail"
+
+    def test_not_restarted(self, reading: Reading) -> None:
+        self.given(reading, "0.0.0.0")
+        del reading["file"]["read"]["ip"]
+        assert run("publish_on_loopback", reading, self.WANTED).status == "pending"
+
+    def test_containers_that_ran_on(self, reading: Reading, container: dict[str, Any]) -> None:
+        self.given(reading, "0.0.0.0")
+        assert run("publish_on_loopback", reading, self.WANTED).status == "fail"
+        reading["containers"] = [container]
+        verdict = run("publish_on_loopback", reading, self.WANTED)
+        assert verdict.status == "pending"
+        assert "web" in verdict.reason
+
+
+class TestInsecureRegistries:
+    WANTED = options(insecure_registries={"without": ["*", "!127.*"]})
+
+    @pytest.mark.parametrize(
+        ("trusted", "status"), [(["127.0.0.0/8"], "pass"), (["10.0.0.0/8"], "fail")]
+    )
+    def test_what_the_daemon_says(self, reading: Reading, trusted: list[str], status: str) -> None:
+        reading["info"]["InsecureRegistries"] = trusted
+        assert run("insecure_registries", reading, self.WANTED).status == status
+
+    def test_what_the_next_start_brings(self, reading: Reading) -> None:
+        reading["info"]["InsecureRegistries"] = ["127.0.0.0/8"]
+        reading["file"]["options"]["insecure-registries"] = ["registry.example"]
+        assert "the next start" in run("insecure_registries", reading, self.WANTED).reason
+
+
+def test_a_proxy_that_runs_on_defeats_the_option(reading: Reading) -> None:
+    for where in ("options", "read"):
+        reading["file"][where]["userland-proxy"] = False
+    assert run("daemon_option", reading, options(userland_proxy=False)).status == "pass"
+    reading["kernel"]["docker_proxies"] = 2
+    assert run("daemon_option", reading, options(userland_proxy=False)).status == "fail"
+
+
+def test_rules_that_are_gone_defeat_the_option(reading: Reading) -> None:
+    wanted = options(iptables={"never": [False]})
+    assert run("daemon_option", reading, wanted).status == "pass"
+    reading["kernel"]["docker_rules"] = False
+    assert run("daemon_option", reading, wanted).status == "fail"
+
+
+def test_another_driver_is_what_log_destination_wants(reading: Reading) -> None:
+    reading["info"]["LoggingDriver"] = "journald"
+    for where in ("options", "read"):
+        reading["file"][where]["log-driver"] = "journald"
+    wanted = options(log_driver="journald", log_opts={"max-size": {"without": ["*"]}})
+    assert run("daemon_option", reading, wanted).status == "pass"
+    reading["file"]["options"]["log-opts"] = {"max-size": "1m"}
+    assert run("daemon_option", reading, wanted).status == "fail"

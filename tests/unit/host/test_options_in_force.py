@@ -143,3 +143,27 @@ def test_leaves_of_limits_are_whole_limits_and_wishes_are_leaves() -> None:
 )
 def test_values_are_compared_as_json(value: Any, wish: Any, expected: bool) -> None:
     assert fulfils(value, wish) is expected
+
+
+WITHOUT = {"without": ["*", "!localhost:*"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(ABSENT, True), ([], True), (["localhost:5000"], True), (["a:1"], False), ("text", False)],
+)
+def test_a_wish_without_patterns(value: Any, expected: bool) -> None:
+    assert fulfils(value, WITHOUT) is expected
+
+
+@pytest.mark.parametrize(
+    ("version", "option", "status"),
+    [("2", "name=cgroupns", "pass"), ("1", "", "fail"), ("1", "name=cgroupns", "fail")],
+)
+def test_what_is_private_by_default_depends_on_the_hierarchy(
+    reading: dict[str, Any], version: str, option: str, status: str
+) -> None:
+    """The last is private now, by an order that the next start does not have."""
+    reading["info"]["CgroupVersion"] = version
+    reading["info"]["SecurityOptions"] += [option] if option else []
+    assert judge(reading, ("default-cgroupns-mode",), "private").status == status

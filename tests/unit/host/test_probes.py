@@ -106,7 +106,7 @@ CONNECTED = (0, "connected\n")
 
 @pytest.fixture
 def host_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "_greeting", lambda _address: "hardhost")
+    monkeypatch.setattr(probes, "greeting", lambda _address: "hardhost")
 
 
 @pytest.mark.usefixtures("host_reaches")
@@ -137,7 +137,7 @@ class TestIcc:
     def test_a_container_the_host_cannot_reach_proves_nothing(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(probes, "_greeting", lambda _address: "timed out")
+        monkeypatch.setattr(probes, "greeting", lambda _address: "timed out")
         with pytest.raises(probes.ProvesNothing):
             probes.icc(Network((1, "timeout"), CONNECTED), {})
 

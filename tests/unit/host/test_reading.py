@@ -102,3 +102,23 @@ def test_a_seccomp_profile_changed_after_the_start_is_noticed(tmp_path: Path) ->
     assert reader._profile_newer(seen), "the next start of dockerd fails without it"
     seen["info"] = {"SecurityOptions": ["name=seccomp,profile=builtin"]}
     assert not reader._profile_newer(seen)
+
+
+@pytest.mark.parametrize(
+    ("rules", "nftables", "expected"),
+    [
+        ("-N DOCKER\n-A FORWARD -j DOCKER-USER\n", "", True),
+        ("-N DOCKER\n-A FORWARD -o docker0 -j DOCKER\n", "", True),
+        ("-N DOCKER\n-N DOCKER-USER\n", "", False),
+        ("", "table ip docker-bridges {\n", True),
+        ("", "", False),
+    ],
+)
+def test_rules_of_docker_in_use(rules: str, nftables: str, expected: bool) -> None:
+    assert reader.has_docker(rules, nftables) is expected
+
+
+def test_a_proxy_is_told_by_name_and_parent() -> None:
+    assert reader.is_proxy("12 (docker-proxy) S 7 12 12 0", 7)
+    assert not reader.is_proxy("12 (docker-proxy) S 8 12 12 0", 7)
+    assert not reader.is_proxy("12 (docker (x) proxy) S 7 12 12 0", 7)

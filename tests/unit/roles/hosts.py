@@ -126,6 +126,8 @@ def control(identifier: str, options: Json | None = None, **changed: Any) -> Jso
         "platforms": [],
         "needs": {},
         "requires": [],
+        "unless": [],
+        "applied_by": None,
         "preconditions": [],
         "settings": {} if options is None else {"docker_daemon_options": options},
         "waiver": None,

@@ -279,3 +279,58 @@ class TestEngine:
         assert decided(one)["changes"] == []
         host = facts(engine={"client": ""})
         assert [change["what"] for change in decided(one, host)["changes"]] == ["client installed"]
+
+
+class TestGivingWay:
+    LOGS = control("docker_daemon/log_destination", {"log-driver": "journald"})
+    FILES = control(
+        "docker_daemon/log_rotation",
+        {"log-opts": {"max-size": "10m"}},
+        unless=["docker_daemon/log_destination"],
+    )
+
+    def decisions(self, **logs: Any) -> Json:
+        both = [{**self.LOGS, **logs}, self.FILES]
+        found: Json = decisions.decide(both, facts(), {}, [], TODAY)
+        return {name.split("/")[1]: one["decision"] for name, one in found.items()}
+
+    def test_where_the_other_is_applied_it_is_not_applicable(self) -> None:
+        assert self.decisions() == {"log_destination": "apply", "log_rotation": "not_applicable"}
+
+    def test_where_the_other_is_only_reported_it_is_applied(self) -> None:
+        expected = {"log_destination": "report", "log_rotation": "apply"}
+        assert self.decisions(mode="report") == expected
+
+    def test_where_the_other_lacks_its_input_it_is_applied(self) -> None:
+        expected = {"log_destination": "manual", "log_rotation": "apply"}
+        assert self.decisions(needs={"driver": "which"}) == expected
+
+
+class TestAppliedByAnInput:
+    ONE = control("a/b", {"iptables": {"never": [False]}}, mode="report", applied_by="manage")
+
+    @pytest.mark.parametrize(
+        ("value", "decision"), [(True, "apply"), (False, "report"), (None, "report")]
+    )
+    def test_the_input_orders_it(self, value: object, decision: str) -> None:
+        found = decided(self.ONE, facts({"iptables": False}), {"manage": value})
+        assert found["decision"] == decision
+        assert bool(found["changes"]) == (decision == "apply")
+
+    def test_a_precondition_that_reports_counts_before_a_flag(self) -> None:
+        one = control("a/b", {"hosts": {"without": ["tcp://*"]}}, preconditions=["no_mutual_tls"])
+        flags = {"hosts": ["fd://", "tcp://0.0.0.0:2376"]}
+        assert decided(one, facts(flags=flags))["decision"] == "pending"
+        assert decided(one, facts(flags={**flags, "tlsverify": True}))["decision"] == "report"
+
+
+@pytest.mark.parametrize(
+    ("driver", "wanted"), [("syslog", {"syslog-address": "udp://x:1"}), ("journald", {})]
+)
+def test_a_leaf_may_depend_on_another_input(driver: str, wanted: Json) -> None:
+    wish = {"from_input": "target", "when": {"driver": "syslog"}}
+    found = decided(
+        control("a/b", {"icc": False, "log-opts": {"syslog-address": wish}}),
+        inputs={"driver": driver, "target": "udp://x:1"},
+    )
+    assert found["settings"]["docker_daemon_options"].get("log-opts", {}) == wanted

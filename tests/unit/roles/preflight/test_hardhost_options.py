@@ -272,3 +272,26 @@ def test_what_stands_beside_a_secret_is_shown() -> None:
 def test_free_text_is_told_without_secrets(said: str, told: str) -> None:
     assert options.redact_text(said) == told
     assert options.redact_texts({"a": [said, 1, None]}) == {"a": [told, 1, None]}
+
+
+PLAIN = {"without": ["*", "!fd://*", "!unix://*"]}
+
+
+@pytest.mark.parametrize(
+    ("there", "after"),
+    [
+        pytest.param(["fd://", "tcp://0.0.0.0:2375"], ["fd://"], id="an item is taken out"),
+        pytest.param(["10.0.0.1:2375"], [], id="an emptied list stays, for a reload to see it"),
+        pytest.param(["unix:///run/x.sock"], None, id="what is allowed stays"),
+        pytest.param("tcp://x", "absent", id="a text that matches goes"),
+    ],
+)
+def test_a_wish_without_patterns(there: Any, after: Any) -> None:
+    result, edits = merged({"hosts": there}, {"hosts": PLAIN})
+    if after == "absent":
+        assert result == {}
+    else:
+        assert result == {"hosts": there if after is None else after}
+    assert bool(edits) == (after is not None)
+    again, more = merged(result, {"hosts": PLAIN})
+    assert (again, more) == (result, [])

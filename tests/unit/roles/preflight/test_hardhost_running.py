@@ -100,3 +100,13 @@ def test_the_mildest_step_that_is_enough(
     before: bytes | None, after: bytes, step: str, keys: list[str]
 ) -> None:
     assert running.step(before, after) == (step, keys)
+
+
+def test_the_address_of_the_bridge_counts_once_no_container_holds_it() -> None:
+    """A restart with containers keeps the old one, whatever the file says."""
+    bridge = {"com.docker.network.bridge.host_binding_ipv4": "0.0.0.0"}
+    seen = running.shown(facts(bridge=bridge))
+    assert seen["ip"] == "0.0.0.0"
+    wanted = b'{"ip": "127.0.0.1"}'
+    assert running.step(wanted, wanted, seen) == ("restart", ["ip"])
+    assert running.step(b"{}", b"{}", seen) == ("none", [])

@@ -1,0 +1,122 @@
+"""Kernel parameters: live values, what the files would set at the next boot, and which cannot be taken back.
+
+systemd-sysctl reads the directories below, one file per name, in the order of the names; the last line for a parameter
+counts. `sysctl --system` of procps does the same and reads /etc/sysctl.conf after all others.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+
+from ansible.module_utils import hardhost_files as files
+
+LIVE = "/proc/sys"
+# Of two files with one name the first directory's counts.
+DIRECTORIES = (
+    "/etc/sysctl.d",
+    "/run/sysctl.d",
+    "/usr/local/lib/sysctl.d",
+    "/usr/lib/sysctl.d",
+    "/lib/sysctl.d",
+)
+LAST = "/etc/sysctl.conf"
+# Once set, only a boot sets them back (kernel Documentation/admin-guide/sysctl/kernel.rst, LSM/Yama.rst).
+ONE_WAY = {
+    "kernel.kexec_load_disabled": "1",
+    "kernel.unprivileged_bpf_disabled": "1",
+    "kernel.yama.ptrace_scope": "3",
+}
+# Values that go further than the wanted one, and stay.
+STRICTER = {
+    "kernel.io_uring_disabled": ("2",),
+    "kernel.perf_event_paranoid": ("4",),
+    "kernel.yama.ptrace_scope": ("2", "3"),
+}
+
+
+def path(key):
+    """The file of a parameter."""
+    return os.path.join(LIVE, key.replace(".", "/"))
+
+
+def live(key):
+    """The value in force, None where this kernel has no such parameter."""
+    try:
+        data = files.read(path(key))
+    except OSError:  # it can be written only, or belongs to a namespace that is gone
+        return None
+    return None if data is None else " ".join(data.decode("ascii", "replace").split())
+
+
+def write(key, value):
+    """Set a value now. OSError where the kernel does not take it."""
+    with open(path(key), "w", encoding="ascii") as stream:
+        stream.write(value)
+
+
+def enough(key, value, wanted):
+    """Whether a value is the wanted one, or stricter."""
+    return value is not None and (value == wanted or value in STRICTER.get(key, ()))
+
+
+def stays(key, ours):
+    """Whether what we set is in force and cannot be taken back before the next boot."""
+    return ONE_WAY.get(key) == ours and live(key) == ours
+
+
+def has_module(name, path="/proc/modules"):
+    """Whether a module is loaded."""
+    text = (files.read(path) or b"").decode("ascii", "replace")
+    return any(line.split()[0] == name for line in text.splitlines() if line.strip())
+
+
+def ordered():
+    """The files that set parameters at boot, in the order in which they are read."""
+    chosen = {}
+    for directory in DIRECTORIES:
+        for found in glob.glob(directory + "/*.conf"):
+            chosen.setdefault(os.path.basename(found), found)
+    return [chosen[name] for name in sorted(chosen)]
+
+
+def lines(file):
+    """`[(line number, key, value)]` of one file; patterns are left out, for a line of its own counts more."""
+    try:
+        text = (files.read(file) or b"").decode("utf-8", "replace")
+    except OSError:  # a link into nowhere, or a directory
+        return []
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        name, separator, value = line.strip().partition("=")
+        if separator and not name.startswith(("#", ";")) and "*" not in name:
+            found.append((number, normal(name.strip().lstrip("-")), " ".join(value.split())))
+    return found
+
+
+def normal(name):
+    """A parameter's name with dots: sysctl.d(5) takes slashes too, and dots within them."""
+    first = next((letter for letter in name if letter in "./"), "")
+    return name.translate(str.maketrans("./", "/.")) if first == "/" else name
+
+
+def at_boot(key, without=()):
+    """`{file, line, value}` of the line that counts at the next boot, None where no file sets it."""
+    return _last(key, [file for file in ordered() if file not in without])
+
+
+def by_command(key):
+    """The line that counts for `sysctl --system`: that of /etc/sysctl.conf, None where it has none."""
+    return _last(key, [LAST])
+
+
+def _last(key, from_files):
+    found = [
+        {"file": file, "line": number, "value": value}
+        for file in from_files
+        for number, name, value in lines(file)
+        if name == key
+    ]
+    return found[-1] if found else None
