@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: time rendering, converging and verifying, and print the ratios."""
+"""`python -m benchmarks [PROFILE]`: time rendering, converging and verifying; print the ratios."""
 
 from __future__ import annotations
 
@@ -41,8 +41,14 @@ def playbook(name: str, inventory_file: Path) -> list[str]:
     return words
 
 
-def render(directory: Path) -> list[str]:
-    return [sys.executable, "-m", "generator", "render", "production", "-o", str(directory)]
+def render(profile: str, directory: Path) -> list[str]:
+    return [sys.executable, "-m", "generator", "render", profile, "-o", str(directory)]
+
+
+def executions(words: list[str], cwd: Path) -> int:
+    """How many modules a playbook runs on the host."""
+    done = subprocess.run([*words, "-vvv"], cwd=cwd, check=True, stdout=subprocess.PIPE)
+    return done.stdout.decode().count("Using module file")
 
 
 def alternate(one: Callable[[], float], other: Callable[[], float]) -> tuple[float, float]:
@@ -55,18 +61,20 @@ def row(title: str, value: float, reference: float, of: str) -> None:
     print(f"{title:<34} {value:6.2f} s   {value / reference:5.2f} x {of}", flush=True)
 
 
-def measure(folder: Path) -> None:
-    project = folder / "production"
+def measure(profile: str, folder: Path) -> None:
+    project = folder / profile
     rendered, imported = alternate(
-        lambda: seconds(render(project)), lambda: seconds([sys.executable, "-c", LIBRARIES])
+        lambda: seconds(render(profile, project)),
+        lambda: seconds([sys.executable, "-c", LIBRARIES]),
     )
-    modelled = statistics.median(seconds([sys.executable, "-c", ONE_MODEL]) for _ in range(ROUNDS))
+    model = [sys.executable, "-c", ONE_MODEL]
+    modelled = statistics.median(seconds(model) for _ in range(ROUNDS))
     row("import of the libraries", imported, imported, "itself")
     row("import and one pydantic model", modelled, imported, "import")
-    row("hardhost render production", rendered, imported, "import")
+    row(f"hardhost render {profile}", rendered, imported, "import")
     host = up(NAME, "debian12")
     inventory_file = folder / "inventory.yml"
-    inventory_file.write_text(inventory([host], ["production"]), encoding="utf-8")
+    inventory_file.write_text(inventory([host], [profile]), encoding="utf-8")
     site = playbook("site.yml", inventory_file)
     first = seconds(site, project)
     unchanged, floor = alternate(
@@ -79,12 +87,13 @@ def measure(folder: Path) -> None:
     row("first converge, with its restart", first, floor, "floor")
     row("converge without change", unchanged, floor, "floor")
     row("verify", checked, floor, "floor")
+    print(f"modules run by a converge without change: {executions(site, project)}")
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            measure(Path(folder))
+            measure(sys.argv[1] if len(sys.argv) > 1 else "strict", Path(folder))
         finally:
             down(NAME)
 

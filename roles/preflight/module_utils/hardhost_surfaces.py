@@ -21,6 +21,12 @@ def present():
     """`{role: module}` of the surfaces in this project."""
     found = {}
     try:
+        from ansible.module_utils import hardhost_surface_docker_audit as docker_audit
+
+        found["docker_audit"] = docker_audit
+    except ImportError:
+        pass
+    try:
         from ansible.module_utils import hardhost_surface_image_trust as image_trust
 
         found["image_trust"] = image_trust

@@ -38,6 +38,7 @@ import os
 import pwd
 import subprocess
 
+from ansible.module_utils import hardhost_audit_rules as audit_rules
 from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
@@ -83,6 +84,7 @@ class Work:
         """Find out what can be taken back; nothing is written here."""
         for kind in (
             "permissions",
+            "audit_rules",
             "file",
             "daemon_json_leaf",
             "line",
@@ -109,6 +111,8 @@ class Work:
             action()
             self._forget(targets)
         reload_systemd(self.targets)
+        if any(one["target"].startswith("/etc/audit/rules.d/") for one in self.targets):
+            audit_rules.merge()
         self._forget(
             self.targets
         )  # what is left of them are conflicts which the operator has told us to leave
@@ -218,6 +222,32 @@ class Work:
             self._add(
                 [one], [one["target"]], lambda one=one: put_back(one["target"], one["original"])
             )
+
+    def _plan_audit_rules(self, targets):
+        mine = []
+        for one in targets:
+            if audit_rules.of_file(one["controls"][-1]) in ([], one["ours"]["rules"]):
+                mine.append(one)
+            else:
+                self.conflicts.append(
+                    "%s: the rules with the key %s were changed" % (audit_rules.PATH, one["target"])
+                )
+        controls = [one["controls"][-1] for one in mine]
+        if mine:
+            words = ["the audit rules of %s" % control for control in controls]
+            self._add(mine, words, lambda: self._remove_audit_rules(controls))
+
+    def _remove_audit_rules(self, controls):
+        data = audit_rules.without(controls)
+        if data is None:
+            files.remove(audit_rules.PATH)
+        else:
+            files.replace(audit_rules.PATH, data, {"uid": 0, "gid": 0, "mode": 0o640})
+        if audit_rules.status()["enabled"] == audit_rules.IMMUTABLE:
+            self.left.append("audit rules stay in the kernel until the next boot: they are locked")
+        elif audit_rules.program("auditctl"):
+            audit_rules.unload(controls, audit_rules.loaded())
+            audit_rules.merge()
 
     def _plan_line(self, targets):
         for one in targets:
@@ -424,7 +454,7 @@ def main():
     )
     try:
         result = apply(module.params, module.check_mode)
-    except (Refused, states.StateError, OptionsError) as error:
+    except (Refused, states.StateError, OptionsError, audit_rules.AuditError) as error:
         module.fail_json(msg=redact_text(str(error)))
     except OSError as error:
         module.fail_json(

@@ -5,7 +5,30 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+AUDITED = (
+    "docker_audit/containerd",
+    "docker_audit/containerd_config",
+    "docker_audit/containerd_data",
+    "docker_audit/containerd_service_unit",
+    "docker_audit/containerd_socket",
+    "docker_audit/daemon_json",
+    "docker_audit/default_docker",
+    "docker_audit/docker_data",
+    "docker_audit/docker_service_unit",
+    "docker_audit/docker_socket",
+    "docker_audit/docker_socket_unit",
+    "docker_audit/dockerd",
+    "docker_audit/etc_docker",
+    "docker_audit/run_containerd",
+    "docker_audit/runc",
+    "docker_audit/security_profiles",
+    "docker_audit/shims",
+    "docker_audit/subordinate_ids",
+    "docker_audit/sysconfig_docker",
+)
+
 PROBED = (
+    *AUDITED,
     "docker_daemon/cgroup_namespace_private",
     "docker_daemon/default_ulimits",
     "docker_daemon/icc",

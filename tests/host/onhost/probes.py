@@ -10,6 +10,7 @@ SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import base64
+import functools
 import re
 
 from ansible.module_utils import hardhost_docker as docker
@@ -17,6 +18,7 @@ from conclusions import NotInForce, ProvesNothing
 from default_probes import PROBES as DEFAULTS
 from laboratory import Laboratory
 from listening import PORT, greeting, listener
+from probed import AUDITED
 
 NOBODY = "65534:65534"
 ICC = "com.docker.network.bridge.enable_icc"
@@ -24,17 +26,27 @@ ICC = "com.docker.network.bridge.enable_icc"
 
 def run(wanted):
     """`{id: {status, reason}}` for `{"image": base64, "controls": {id: settings}}`."""
-    chosen = sorted(wanted["controls"])
+    without = {name: one for name, one in wanted["controls"].items() if name in AUDITED}
+    within = {name: one for name, one in wanted["controls"].items() if name not in AUDITED}
+    found = {
+        name: _attempt(PROBES[name], None, settings) for name, settings in sorted(without.items())
+    }
+    if within:
+        found.update(_in_containers(base64.b64decode(wanted["image"]), within))
+    return found
+
+
+def _in_containers(image, controls):
     try:
-        with Laboratory(base64.b64decode(wanted["image"])) as laboratory:
+        with Laboratory(image) as laboratory:
             return {
-                name: _attempt(PROBES[name], laboratory, wanted["controls"][name])
-                for name in chosen
+                name: _attempt(PROBES[name], laboratory, settings)
+                for name, settings in sorted(controls.items())
             }
     except docker.ApiError as error:
         return {
             name: {"status": "fail", "reason": f"the probe could not run: {error}"}
-            for name in chosen
+            for name in controls
         }
 
 
@@ -54,6 +66,17 @@ def engine_present(laboratory, _settings):
     if code != 0:
         raise NotInForce(f"a container ended with {code}: {output.strip()}")
     return "a container starts and ends"
+
+
+def audited(control, _laboratory, settings):
+    import audit_events  # noqa: PLC0415 - it needs the role, which not every project has
+
+    try:
+        return audit_events.prove(control, settings)
+    except (audit_events.NothingKept, OSError) as error:
+        raise ProvesNothing(str(error)) from error
+    except audit_events.NoRecord as error:
+        raise NotInForce(str(error)) from error
 
 
 def icc(laboratory, _settings):
@@ -193,3 +216,4 @@ PROBES = {
     "docker_daemon/userns_remap": userns_remap,
     "docker_engine/engine_present": engine_present,
 }
+PROBES.update({control: functools.partial(audited, control) for control in AUDITED})

@@ -11,11 +11,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST_TESTS = ROOT / "tests" / "host"
-SHARED = ROOT / "roles" / "preflight" / "module_utils"
+SHARED = sorted(str(path) for path in ROOT.glob("roles/*/module_utils"))
 
 sys.path[:0] = [str(HOST_TESTS), str(HOST_TESTS / "onhost")]
-if str(SHARED) not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(str(SHARED))
+ansible.module_utils.__path__ += [
+    path for path in SHARED if path not in ansible.module_utils.__path__
+]
 
 
 @pytest.fixture

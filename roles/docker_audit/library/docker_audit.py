@@ -1,0 +1,242 @@
+#!/usr/bin/python
+"""Have auditd, its rules file and the kernel hold the rules of all controls, in one call.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_audit
+short_description: Record who changes what Docker is made of
+description:
+  - Installs auditd where it is missing, writes one rules file, and loads and replaces rules by the key of their control.
+  - Rules of others are neither loaded again nor removed.
+  - Where the kernel's rules are locked, the file is written, and the kernel has them after the next boot.
+  - Records every change before making it.
+options:
+  controls: {type: list, elements: dict, required: true, description: 'List of {id, settings}.'}
+  install: {type: bool, required: true, description: Whether the package may be installed; without it a lack is a failure.}
+  run: {type: str, required: true, description: The run id.}
+  holder: {type: str, required: true, description: Who runs.}
+author: hardhost
+"""
+
+EXAMPLES = r"""
+- name: Watch the daemon's configuration
+  docker_audit:
+    controls:
+      - id: docker_audit/etc_docker
+        settings: {docker_audit_paths: {/etc/docker: {perm: wa}}}
+    install: true
+    run: 20261121T180000Z-00000000
+    holder: ops@bastion
+"""
+
+RETURN = r"""
+controls: {type: dict, returned: always, description: 'Per control id: applied or unchanged.'}
+"""
+
+import os
+import subprocess
+
+from ansible.module_utils import hardhost_audit_rules as audit_rules
+from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_surface_docker_audit as surface
+from ansible.module_utils.basic import AnsibleModule
+
+INSTALL_SECONDS = 600
+LOCK_SECONDS = 120  # how long another package manager is waited for
+INSTALL = {
+    "debian": [
+        ["apt-get", "-o", "DPkg::Lock::Timeout=%d" % LOCK_SECONDS, "-y", "--no-install-recommends"]
+        + ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
+        + ["install", "auditd"],
+    ],
+    "redhat": [["dnf", "-y", "install", "audit"]],  # not run by this project's own CI
+}
+REFRESH = ["apt-get", "-o", "DPkg::Lock::Timeout=%d" % LOCK_SECONDS, "update"]
+
+
+class Refused(Exception):
+    """Something was not done; the text says what and why."""
+
+
+def install(family, may):
+    """Install auditd without asking anybody; its own start-up files start it."""
+    name = surface.PACKAGES[family]
+    if not may:
+        raise Refused("%s is missing, and docker_audit_install is false" % name)
+    commands = INSTALL[family]
+    if family == "debian" and not surface.read({}, {})["version"]:
+        commands = [REFRESH] + commands
+    for words in commands:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=INSTALL_SECONDS,
+            check=False,
+            env={"PATH": hardhost_facts.PATH, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+        )
+        if done.returncode:
+            said = done.stdout.decode("utf-8", "replace").strip().splitlines()[-5:]
+            raise Refused("%s: %s" % (" ".join(words), "; ".join(said) or "no message"))
+
+
+def plan(controls, facts, found):
+    """`{control id: what to do}`."""
+    return {control["id"]: surface.plan(control, facts, found) for control in controls}
+
+
+def touched(todo, found):
+    """The controls of which something is not as wanted and can be changed now."""
+    locked = found["status"]["enabled"] == audit_rules.IMMUTABLE
+    silent = not found["installed"] or not found["status"]["enabled"]
+    return {
+        identifier
+        for identifier, one in todo.items()
+        if silent
+        or one["unkept"]
+        or (one["unloaded"] and not locked)
+        or one["unlocked"]
+        or managed.different(one["files"])
+    }
+
+
+def candidate(todo, version):
+    """The bytes of the rules file with the rules of these controls, and those of others as they are."""
+    kept = {}
+    for line in (files.read(audit_rules.PATH) or b"").decode("utf-8", "replace").splitlines():
+        name = line.rpartition(" -k " + audit_rules.PREFIX)[2]
+        if line.startswith("-") and " -k " in line:
+            kept.setdefault(surface.ROLE + name, []).append(line)
+    kept.update({identifier: one["rules"] for identifier, one in todo.items()})
+    return audit_rules.text(kept, int(version.partition(".")[0] or 0) >= surface.WITHOUT_WATCHES)
+
+
+def write(state, todo, data, run):
+    """The files, recorded first: rules per control, so that each can be taken back alone."""
+    for identifier, one in sorted(todo.items()):
+        before = audit_rules.of_file(identifier)
+        if one["unkept"]:
+            states.record(
+                state,
+                run,
+                identifier,
+                "audit_rules",
+                audit_rules.key(identifier),
+                {"present": bool(before), "rules": before},
+                {"present": True, "rules": one["rules"]},
+            )
+    states.save(state)
+    managed.write(state, [file for one in todo.values() for file in one["files"]], run)
+    if data is not None and data != files.read(audit_rules.PATH):
+        files.replace(audit_rules.PATH, data, {"uid": 0, "gid": 0, "mode": 0o640})
+    elif data is None:
+        files.remove(audit_rules.PATH)
+
+
+def load(todo, found):
+    """The kernel: recording on, these rules in it, and locked if a control says so. `""` or what has to wait."""
+    if found["status"]["enabled"] == audit_rules.IMMUTABLE:
+        waiting = sorted(identifier for identifier, one in todo.items() if one["unloaded"])
+        return (
+            "the audit rules are locked until the next boot: %s" % ", ".join(waiting)
+            if waiting
+            else ""
+        )
+    if not found["status"]["enabled"]:
+        audit_rules.switch(1)
+    audit_rules.load({name: one["rules"] for name, one in todo.items()}, found["rules"])
+    audit_rules.merge()
+    if any(one["unlocked"] for one in todo.values()):
+        audit_rules.switch(audit_rules.IMMUTABLE)
+    return ""
+
+
+def add_package(parameters, facts):
+    """Install auditd, recorded first; how it is then."""
+    family = facts["os"]["family"]
+    with states.work(
+        parameters["run"], parameters["holder"], states.LEASE_SECONDS + INSTALL_SECONDS
+    ) as state:
+        name = surface.PACKAGES[family]
+        identifier = parameters["controls"][0]["id"]
+        states.record(
+            state, parameters["run"], identifier, "package", name, {"present": False},
+            {"present": True, "value": name},
+        )  # fmt: skip
+        states.save(state)
+        install(family, parameters["install"])
+    found = surface.read(facts, {})
+    if not found["active"]:
+        raise Refused(
+            "auditd was installed and does not run: journalctl -u auditd.service says why"
+        )
+    return found
+
+
+def shown(before, after):
+    """The rules file for --diff."""
+    texts = [(data or b"").decode("utf-8", "replace") for data in (before, after)]
+    headers = {"before_header": audit_rules.PATH, "after_header": audit_rules.PATH}
+    return dict(headers, before=texts[0], after=texts[1])
+
+
+def apply(parameters, check_mode):
+    """The module's result and its warning. Refused where something cannot be done."""
+    facts = hardhost_facts.collect()
+    found = surface.read(facts, {})
+    if found["status"]["error"]:
+        raise Refused(
+            "the kernel's audit system does not answer: %s" % os.strerror(found["status"]["error"])
+        )
+    todo = plan(parameters["controls"], facts, found)
+    changed = touched(todo, found)
+    data = candidate(todo, found["version"])
+    result = {
+        "changed": bool(changed),
+        "controls": {name: "applied" if name in changed else "unchanged" for name in todo},
+        "diff": managed.differences([file for one in todo.values() for file in one["files"]]),
+    }
+    if data != files.read(audit_rules.PATH):
+        result["diff"].append(shown(files.read(audit_rules.PATH), data))
+    if check_mode or not changed:
+        return result, ""
+    if not found["installed"]:
+        found = add_package(parameters, facts)
+        todo = plan(parameters["controls"], facts, found)
+        data = candidate(todo, found["version"])
+    with states.work(parameters["run"], parameters["holder"]) as state:
+        write(state, todo, data, parameters["run"])
+        return result, load(todo, found)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "controls": {"type": "list", "elements": "dict", "required": True},
+            "install": {"type": "bool", "required": True},
+            "run": {"type": "str", "required": True},
+            "holder": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result, waiting = apply(module.params, module.check_mode)
+    except (Refused, audit_rules.AuditError, states.StateError, OSError) as error:
+        module.fail_json(msg="audit rules are not as wanted: %s" % error)
+    except subprocess.TimeoutExpired as error:
+        module.fail_json(msg="audit rules are not as wanted: %s did not end in time" % error.cmd[0])
+    if waiting:
+        module.warn(waiting)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
