@@ -248,9 +248,8 @@ def apply(parameters, check_mode):
     answer = {"changed": False, "step": "none", "keys": [], "pending": "", "notes": []}
     if not facts["engine"]["running"]:
         return not_running(facts, answer, parameters, check_mode)
-    answer["step"], answer["keys"] = running.step(
-        running.known(facts), facts["daemon_json"]["data"], running.shown(facts)
-    )
+    found = running.step(running.known(facts), facts["daemon_json"]["data"], running.shown(facts))
+    answer["step"], answer["keys"] = running.with_due(found, running.due(facts))
     if check_mode and answer["step"] == "none" and parameters["planned"]:
         answer.update(step=parameters["planned"]["needed"], keys=parameters["planned"]["why"])
         return dict(

@@ -378,15 +378,26 @@ def restart(decisions, facts, inputs, removed):
         options = put(options, leaf, content)
     data = daemon["data"]
     wanted = data if same(options, daemon["options"]) else word(options, data)
-    answer["needed"], answer["why"] = running_daemon.step(
-        running_daemon.known(facts), wanted, running_daemon.shown(facts)
-    )
+    found = running_daemon.step(running_daemon.known(facts), wanted, running_daemon.shown(facts))
+    answer["needed"], answer["why"] = running_daemon.with_due(found, _due(decisions, facts))
     if answer["needed"] == "restart":
         answer["reason"], containers = withheld(
             facts, options, bool(inputs.get("docker_restart_stop_containers"))
         )
         answer.update(allowed=not answer["reason"], containers=[one["name"] for one in containers])
     return answer
+
+
+def _due(decisions, facts):
+    """Why dockerd is to be started anew besides its file: asked for already, or announced by a change to come."""
+    announced = [
+        change["restart"]
+        for one in decisions.values()
+        if one["decision"] == "apply"
+        for change in one["changes"]
+        if "restart" in change
+    ]
+    return running_daemon.due(facts) or next(iter(announced), "")
 
 
 def unsettled(facts):

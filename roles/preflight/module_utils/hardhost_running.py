@@ -73,6 +73,32 @@ def note(state, process, data):
     }
 
 
+def ask_for_restart(state, facts, why):
+    """Have docker_restart start this very process anew though its file is in force. The caller saves.
+
+    Kept with the record of the daemon's start, which the next start replaces. Where it is not known with which file dockerd
+    runs, a restart is due anyway.
+    """
+    in_force = known(facts)
+    if not facts["process"] or in_force is None:
+        return
+    note(state, facts["process"], in_force)
+    state["daemon"]["due"] = why
+
+
+def due(facts):
+    """Why this process of dockerd is to be started anew; "" where nobody has asked for it."""
+    recorded, process = facts["state"]["daemon"] or {}, facts["process"] or {}
+    same_process = all(recorded.get(key) == process.get(key) for key in ("pid", "started"))
+    return recorded.get("due", "") if same_process and recorded.get("boot") == units.boot() else ""
+
+
+def with_due(found, why):
+    """`(step, keys)` with a restart that somebody has asked for."""
+    step_found, keys = found
+    return ("restart", keys + [why]) if why else (step_found, keys)
+
+
 def shown(facts):
     """`{key: value}` of options as the API shows them, where the daemon may have drifted from the file it started with.
 

@@ -4,7 +4,8 @@ A role ships `module_utils/hardhost_surface_<role>.py` with
 
 * `read(facts, inputs)`: what its controls need to know of the host; kept as `facts["surfaces"][<role>]`;
 * `changes(control, facts, inputs)`: `[{what, before, after}]` for a control `{id, settings}` of the role, [] where nothing
-  is left to do;
+  is left to do; one with `restart` says why dockerd has to be started anew for it, and the role's module asks for it by
+  `hardhost_running.ask_for_restart`;
 * `observe(facts, inputs, settings)`: what the checks want to know, for `{control id: settings}`; only verify asks, and it
   may take longer;
 * `PRECONDITIONS`: like the registry of `hardhost_preconditions`, for names that only this role's controls use.
@@ -30,6 +31,12 @@ def present():
         from ansible.module_utils import hardhost_surface_image_trust as image_trust
 
         found["image_trust"] = image_trust
+    except ImportError:
+        pass
+    try:
+        from ansible.module_utils import hardhost_surface_mandatory_access as mandatory_access
+
+        found["mandatory_access"] = mandatory_access
     except ImportError:
         pass
     return found

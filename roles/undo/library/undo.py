@@ -52,6 +52,8 @@ from ansible.module_utils import hardhost_undo as undo
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.hardhost_options import OptionsError, difference, redact_text
 
+APPARMOR = "/sys/kernel/security/apparmor"
+
 
 class Refused(Exception):
     """Nothing was taken back; the text says why."""
@@ -71,6 +73,7 @@ class Work:
         )
         found = undo.targets(changes)
         left = undo.stays(found, facts, parameters["inputs"])
+        left.update(profiles_in_use(found))
         self.targets = [one for one in found if one["key"] not in left]
         self.left = [
             "%s stays: %s" % (undo.worded(one), left[one["key"]])
@@ -93,6 +96,8 @@ class Work:
             "module",
             "user",
             "image",
+            "unit",
+            "apparmor_profile",
             "directory",
         ):
             chosen = [one for one in self.targets if one["kind"] == kind]
@@ -319,6 +324,23 @@ class Work:
         if why:
             self.left.append("the image %s stays: %s" % (reference, why))
 
+    def _plan_unit(self, targets):
+        for one in targets:
+            words = ["systemctl", "enable" if one["original"]["enabled"] else "disable", "--quiet"]
+            self._add(
+                [one],
+                ["%s is %sd at boot" % (one["target"], words[1])],
+                lambda words=words + [one["target"]]: run_program(words),
+            )
+
+    def _plan_apparmor_profile(self, targets):
+        for one in targets:
+            self._add(
+                [one],
+                ["the AppArmor profile %s" % one["target"]],
+                lambda one=one: unload_profile(one["target"], one["original"]["present"]),
+            )
+
     def _plan_directory(self, targets):
         for one in targets:
             self._add(
@@ -326,6 +348,64 @@ class Work:
                 ["the directory %s" % one["target"]],
                 lambda one=one: remove_directory(one["target"]),
             )
+
+
+def profiles_in_use(found):
+    """`{key: why}`: AppArmor profiles under which containers run stay, with the files that bring them back at boot."""
+    held = {}
+    for one in found:
+        if one["kind"] != "apparmor_profile":
+            continue
+        users = confined_by(one["target"])
+        if users:
+            why = "%d processes run under it (%s); stop their containers and run again" % (
+                len(users),
+                ", ".join(str(pid) for pid in users[:10]),
+            )
+            files_of_it = [
+                other
+                for other in found
+                if other["kind"] == "file" and os.path.basename(other["target"]) == one["target"]
+            ]
+            held.update({other["key"]: why for other in [one, *files_of_it]})
+    return held
+
+
+def confined_by(profile):
+    """The processes that the kernel confines by a profile."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            text = files.read("/proc/%s/attr/current" % pid) or b""
+        except OSError:
+            continue
+        if text.decode("utf-8", "replace").rpartition(" (")[0] == profile:
+            found.append(int(pid))
+    return sorted(found)
+
+
+def unload_profile(name, present_before):
+    """Take a profile of ours out of the kernel; one that was there before us stays, for its text is not known."""
+    loaded = files.read(APPARMOR + "/profiles") if os.path.isdir(APPARMOR) else b""
+    names = [line.rpartition(b" (")[0] for line in (loaded or b"").splitlines()]
+    if not present_before and name.encode() in names:
+        with open(APPARMOR + "/.remove", "wb") as stream:
+            stream.write(name.encode())
+
+
+def run_program(words):
+    """Run one of the host's programs. Refused with its words."""
+    done = subprocess.run(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=300,
+        check=False,
+        env={"PATH": hardhost_facts.PATH},
+    )
+    if done.returncode:
+        said = done.stdout.decode("utf-8", "replace").strip()
+        raise Refused("%s: %s" % (" ".join(words[:3]), said))
 
 
 def put_back(path, original):
@@ -375,7 +455,12 @@ def remove_image(reference):
 
 
 def reload_systemd(targets):
-    """Make systemd forget units and drop-ins that are gone; no service is restarted."""
+    """Make systemd and GRUB forget files that are gone; no service is restarted."""
+    if any(
+        one["kind"] == "file" and one["target"].startswith("/etc/default/grub.d/")
+        for one in targets
+    ):
+        run_program(["update-grub"])
     if any(
         one["kind"] == "file" and one["target"].startswith("/etc/systemd/system/")
         for one in targets

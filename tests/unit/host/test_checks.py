@@ -361,3 +361,69 @@ def test_another_driver_is_what_log_destination_wants(reading: Reading) -> None:
     assert run("daemon_option", reading, wanted).status == "pass"
     reading["file"]["options"]["log-opts"] = {"max-size": "1m"}
     assert run("daemon_option", reading, wanted).status == "fail"
+
+
+class TestAppArmor:
+    @pytest.fixture
+    def found(self, reading: Reading) -> Reading:
+        """A host on which everything is in order; the reading holds it too."""
+        apparmor: Reading = {
+            "kernel": "on",
+            "parser": "/usr/sbin/apparmor_parser",
+            "service": {"enabled": True, "active": True},
+            "profiles": {"docker-default": "enforce", "hardhost-container": "enforce"},
+            "prepared": False,
+            "blind": False,
+            "ours": True,
+            "file": True,
+            "containers": [{"name": "web", "profile": "docker-default", "mode": "enforce"}],
+        }
+        reading["surfaces"] = {"mandatory_access": {"apparmor": apparmor}}
+        return apparmor
+
+    @pytest.mark.parametrize(
+        "check", ["apparmor_active", "apparmor_docker_default", "apparmor_container_profile"]
+    )
+    def test_a_kernel_without_it(self, reading: Reading, found: Reading, check: str) -> None:
+        assert run(check, reading).status == "pass"
+        found.update(kernel="off", profiles=None)
+        assert run(check, reading).status == "fail"
+        found["prepared"] = True
+        verdict = run(check, reading)
+        assert verdict.status == "pending"
+        assert "reboot" in verdict.reason
+
+    @pytest.mark.parametrize(
+        ("changed", "reason"),
+        [
+            ({"parser": ""}, "apparmor_parser is missing"),
+            ({"service": {"enabled": False, "active": True}}, "not enabled"),
+            ({"service": {"enabled": True, "active": False}}, "not active"),
+            ({"blind": True}, "restart it"),
+        ],
+    )
+    def test_active(self, reading: Reading, found: Reading, changed: Reading, reason: str) -> None:
+        found.update(changed)
+        verdict = run("apparmor_active", reading)
+        assert verdict.status == "fail"
+        assert reason in verdict.reason
+
+    def test_every_container_is_confined(self, reading: Reading, found: Reading) -> None:
+        found["containers"].append({"name": "free", "profile": "unconfined", "mode": ""})
+        verdict = run("apparmor_docker_default", reading)
+        assert verdict.status == "fail"
+        assert "free" in verdict.reason
+        assert "web" not in verdict.reason
+
+    @pytest.mark.parametrize("profiles", [None, {}, {"docker-default": "complain"}])
+    def test_the_kernels_list_counts(
+        self, reading: Reading, found: Reading, profiles: Reading | None
+    ) -> None:
+        found["profiles"] = profiles
+        assert run("apparmor_docker_default", reading).status == "fail"
+        assert run("apparmor_container_profile", reading).status == "fail"
+
+    @pytest.mark.parametrize("key", ["ours", "file"])
+    def test_our_profile_is_our_text(self, reading: Reading, found: Reading, key: str) -> None:
+        found[key] = False
+        assert run("apparmor_container_profile", reading).status == "fail"

@@ -1,0 +1,238 @@
+"""AppArmor on a kernel of its own: from a boot without it to attacks, sabotage and back."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hosts.container_host import Host
+from tests.hosts.inventory import inventory
+from tests.hosts.project import Project, hardhost
+from tests.hosts.virtual_machine import VirtualMachine
+from tests.sabotage import states
+from tests.sabotage.states import State
+
+HERE = Path(__file__).parents[1]
+ROLE = "mandatory_access"
+ACTIVE = f"{ROLE}/apparmor_active"
+DEFAULT = f"{ROLE}/apparmor_docker_default"
+PROFILE = f"{ROLE}/apparmor_container_profile"
+DAEMON = ("icc", "live_restore", "no_new_privileges", "userns_remap")
+OURS = (ACTIVE, DEFAULT, PROFILE)
+IN_FORCE = dict.fromkeys([f"docker_daemon/{name}" for name in DAEMON] + [*OURS], "pass")
+
+# What the kernel refuses to a container that was granted everything, by profile. The kernels here
+# do not mediate connections to sockets that lie in the file system: docs/mandatory-access.md.
+REFUSED = {
+    "unconfined": set(),
+    "docker-default": {"mount", "sysctl", "sysfs"},
+    "hardhost-container": {
+        *("raw_socket", "packet_socket", "af_alg", "mount", "ptrace", "sysctl", "sysfs"),
+        *("kernel_log", "disk", "shadow", "host_key", "data_root"),
+    },
+}
+EVERYTHING = " ".join(
+    [
+        *("--userns=host", "--cap-add=ALL", "--device=/dev/kmsg", "--device=/dev/vda"),
+        *("--security-opt=seccomp=unconfined", "--security-opt=systempaths=unconfined"),
+        *("-v /:/host:ro", "-v /sys:/sys", "-v /usr:/usr:ro", "--tmpfs=/tmp", "--tmpfs=/mnt"),
+    ]
+)
+# Two states of different controls show themselves at once: a round of verify takes its time.
+ROUNDS = (
+    (
+        "apparmor_active-service_disabled",
+        "apparmor_docker_default-unloaded",
+        "apparmor_container_profile-unloaded",
+    ),
+    (
+        "apparmor_active-parser_removed",
+        "apparmor_docker_default-container_unconfined",
+    ),
+    ("apparmor_container_profile-file_edited",),
+    ("apparmor_docker_default-complain_mode", "apparmor_container_profile-complain_mode"),
+    (
+        "apparmor_active-daemon_started_without_the_parser",
+        "apparmor_container_profile-another_text_in_the_kernel",
+    ),
+)
+STATES = {
+    f"{name}-{state.name}": state
+    for name in ("apparmor_active", "apparmor_container_profile", "apparmor_docker_default")
+    for state in states.load(f"{ROLE}/{name}")
+}
+
+MAKE_IMAGE = """set -e
+root=$(mktemp -d)
+mkdir -p "$root/etc" "$root/mnt" "$root/tmp" "$root/usr" "$root/host" "$root/bin"
+rmdir "$root/bin"
+for name in bin sbin lib lib64; do ln -s "usr/$name" "$root/$name"; done
+echo own > "$root/etc/own"
+cat > "$root/attack.py"
+chmod -R a+rX "$root"
+tar -C "$root" -c . | docker import - attack >/dev/null
+rm -r "$root"
+mkdir -p /var/lib/docker && echo secret > /var/lib/docker/secret
+"""
+TREE = (
+    "find /etc /var/lib/hardhost /boot -xdev -type f -exec sha256sum {} + 2>/dev/null"
+    " | sort -k2 | sha256sum; sort /sys/kernel/security/apparmor/profiles 2>/dev/null; true"
+)
+
+
+@pytest.fixture(scope="session")
+def machine(nodes: list[Host]) -> VirtualMachine:
+    assert isinstance(nodes[0], VirtualMachine)
+    return nodes[0]
+
+
+@pytest.fixture(scope="session")
+def hardened(nodes: list[Host], memory: Path) -> Project:
+    directory = memory / "project"
+    done = hardhost("render", "vm", "--profiles", str(HERE / "profiles"), "-o", str(directory))
+    assert done.code == 0, done.text
+    file = directory / "inventory.yml"
+    file.write_text(inventory(nodes, ["vm"]))
+    return Project(directory, file)
+
+
+def loaded(machine: Host) -> dict[str, str]:
+    text = machine.out("cat /sys/kernel/security/apparmor/profiles 2>/dev/null || true")
+    rows = [line.rpartition(" (") for line in text.splitlines()]
+    return {name: mode.rstrip(")") for name, _, mode in rows}
+
+
+def ours(report: Any, machine: Host) -> dict[str, str]:
+    return {
+        control: status
+        for control, status in report.statuses(machine.name).items()
+        if control.startswith(ROLE)
+    }
+
+
+def test_1_a_kernel_that_was_booted_without_it(machine: VirtualMachine, hardened: Project) -> None:
+    machine.sh(
+        "sed -i 's/^GRUB_CMDLINE_LINUX=.*/GRUB_CMDLINE_LINUX=\"console=ttyS0 apparmor=0\"/'"
+        " /etc/default/grub && update-grub"
+    )
+    machine.reboot()
+    assert not loaded(machine)
+    before = machine.out(TREE)
+    report = hardened.verify()
+    assert ours(report, machine) == dict.fromkeys(OURS, "fail"), report.text
+    run = hardened.play("site", "--check", "--diff")
+    run.assert_converged(machine)
+    assert "hardhost-apparmor.cfg" in run.text
+    assert machine.out(TREE) == before, "check mode has written something"
+
+
+def test_2_it_is_prepared_and_pending(machine: VirtualMachine, hardened: Project) -> None:
+    run = hardened.play()
+    run.assert_converged(machine)
+    assert "reboot the host" in " ".join(run.text.split())
+    assert not loaded(machine)
+    report = hardened.verify()
+    assert ours(report, machine) == dict.fromkeys(OURS, "pending"), report.text
+    assert "reboot" in report.reasons(machine.name)[ACTIVE]
+
+
+def test_3_in_force_after_the_reboot(machine: VirtualMachine, hardened: Project) -> None:
+    machine.reboot()
+    hardened.play().assert_unchanged(machine)
+    found = loaded(machine)
+    assert found["docker-default"] == found["hardhost-container"] == "enforce"
+    report = hardened.verify(probe=True)
+    assert report.statuses(machine.name) == IN_FORCE, report.text
+
+
+@pytest.mark.parametrize("profile", REFUSED)
+def test_4_attacked(machine: VirtualMachine, profile: str) -> None:
+    """The same container with every privilege, each time: what differs is the profile's doing."""
+    if profile == "unconfined":
+        machine.sh(MAKE_IMAGE, stdin=(HERE / "files/attack.py").read_bytes())
+    since = machine.out("date '+%F %T'").strip()
+    done = machine.sh(
+        f"docker run --rm {EVERYTHING} --security-opt=apparmor={profile} attack"
+        " /usr/bin/python3 -B /attack.py"
+    )
+    found = json.loads(done.stdout)
+    assert found.pop("ordinary") == 0, found
+    assert {name for name, error in found.items() if error} == REFUSED[profile], found
+    if profile == "hardhost-container":
+        assert set(found.values()) == {0, 13}, found  # EACCES
+        show_denials(machine, since)
+
+
+def show_denials(machine: Host, since: str) -> None:
+    """The kernel's own records of what it refused, one for each kind."""
+    begun = time.monotonic()
+    text = machine.out(
+        f"journalctl --quiet --dmesg --output=cat --since='{since}';"
+        " cat /var/log/audit/audit.log 2>/dev/null || true"
+    )
+    denied = [
+        line
+        for line in text.splitlines()
+        if 'apparmor="DENIED"' in line and 'profile="hardhost-container"' in line
+    ]
+    for trace in ('operation="mount"', 'operation="ptrace"', 'name="/host/etc/shadow"'):
+        records = [line for line in denied if trace in line]
+        assert records, f"no record of {trace} in {denied[-20:]}"
+        print(records[-1])
+    for sought in ('family="inet"', 'family="packet"', 'family="alg"', 'name="/dev/vda"'):
+        assert any(sought in line for line in denied), f"no record of {sought} in {denied[-20:]}"
+    print(f"{len(denied)} denials, read in {time.monotonic() - begun:.0f} s")
+
+
+@pytest.mark.parametrize("names", ROUNDS, ids="+".join)
+def test_5_sabotaged(machine: VirtualMachine, hardened: Project, names: tuple[str, ...]) -> None:
+    chosen: list[State] = [STATES[name] for name in names]
+    for state in chosen:
+        machine.sh(state.script())
+    if STATES["apparmor_docker_default-unloaded"] in chosen:
+        machine.sh("test -e /etc/apparmor.d/hardhost-container")
+    report = hardened.verify()
+    broken = {control for control in IN_FORCE if any(one.concerns(control) for one in chosen)}
+    wanted = IN_FORCE | dict.fromkeys(broken, "fail")
+    assert report.statuses(machine.name) == wanted, report.text
+
+    for script in filter(None, (state.mend_script() for state in chosen)):
+        machine.sh(script)
+    hardened.play().assert_converged(machine)
+    for script in filter(None, (state.cleanup_script() for state in chosen)):
+        machine.sh(script)
+
+
+def test_every_state_is_in_a_round() -> None:
+    assert sorted(name for names in ROUNDS for name in names) == sorted(STATES)
+
+
+def test_6_still_there_after_another_reboot(machine: VirtualMachine, hardened: Project) -> None:
+    """All rounds were mended, and nothing of it depends on what was only in memory."""
+    machine.reboot()
+    hardened.play().assert_unchanged(machine)
+    report = hardened.verify()
+    assert report.statuses(machine.name) == IN_FORCE, report.text
+
+
+def test_7_rolled_back(machine: VirtualMachine, hardened: Project) -> None:
+    """A profile under which a container runs stays, and is named, until it has ended."""
+    machine.sh(
+        "tar -C / -c bin/busybox | docker import - busy >/dev/null && docker run -d --name busy"
+        " --security-opt apparmor=hardhost-container busy /bin/busybox sleep 1000000"
+    )
+    scope = {"hardhost_rollback_scope": "controls", "hardhost_rollback_controls": [PROFILE]}
+    run = hardened.play("rollback", inputs=scope)
+    run.assert_converged(machine)
+    assert "stop their containers" in " ".join(run.text.split())
+    assert loaded(machine)["hardhost-container"] == "enforce"
+    machine.sh("docker rm -f busy && docker image prune --all --force")
+    hardened.play("rollback").assert_converged(machine)
+    assert "hardhost-container" not in loaded(machine)
+    left = machine.out("ls /etc/apparmor.d/hardhost-container /etc/default/grub.d/* 2>&1 || true")
+    assert "hardhost-apparmor.cfg" not in left.replace("cannot access", "")
+    assert "apparmor=1" not in machine.out("cat /boot/grub/grub.cfg")

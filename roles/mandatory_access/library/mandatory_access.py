@@ -1,0 +1,80 @@
+#!/usr/bin/python
+"""Confine containers by the kernel's mandatory access control, for all controls in one call.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mandatory_access
+short_description: Confine containers by AppArmor
+description:
+  - Installs what confines containers, prepares the boot configuration where the kernel was booted without it, and loads the
+    named profile.
+  - Compiles before it writes, in check mode too; what does not compile replaces nothing.
+  - Records every change before making it. Restarts nothing; M(docker_restart) does, where dockerd has to notice.
+options:
+  controls: {type: list, elements: dict, required: true, description: 'List of {id, settings}.'}
+  run: {type: str, required: true, description: The run id.}
+  holder: {type: str, required: true, description: Who runs.}
+author: hardhost
+"""
+
+EXAMPLES = r"""
+- name: Load the profile for containers
+  mandatory_access:
+    controls:
+      - id: mandatory_access/apparmor_container_profile
+        settings: {mandatory_access_apparmor: {profile: hardhost-container}}
+    run: 20261121T180000Z-00000000
+    holder: ops@bastion
+"""
+
+RETURN = r"""
+controls: {type: dict, returned: always, description: 'Per control id: applied or unchanged.'}
+"""
+
+from ansible.module_utils import hardhost_apparmor
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_surface_mandatory_access as surface
+from ansible.module_utils.basic import AnsibleModule
+
+
+def apply(parameters, check_mode):
+    """The answers of all parts, joined."""
+    joined = {"controls": {}, "diff": [], "notes": []}
+    for part in surface.PARTS.values():
+        controls = [
+            one
+            for one in parameters["controls"]
+            if surface.part(one["id"]) is part and one["settings"]
+        ]
+        answer = part.apply(controls, parameters, check_mode) if controls else {}
+        joined["controls"].update(answer.get("controls", {}))
+        joined["diff"] += answer.get("diff", [])
+        joined["notes"] += answer.get("notes", [])
+    return joined
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "controls": {"type": "list", "elements": "dict", "required": True},
+            "run": {"type": "str", "required": True},
+            "holder": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        answer = apply(module.params, module.check_mode)
+    except (hardhost_apparmor.Failed, states.StateError, OSError) as error:
+        module.fail_json(msg="containers are not confined as wanted: %s" % error)
+    for text in answer.pop("notes"):
+        module.warn(text)
+    changed = "applied" in answer["controls"].values()
+    module.exit_json(changed=changed, **answer)
+
+
+if __name__ == "__main__":
+    main()

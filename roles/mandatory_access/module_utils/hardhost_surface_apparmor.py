@@ -1,0 +1,254 @@
+"""The part of mandatory_access for AppArmor: what must hold, what its controls would change, and the work itself.
+
+`plan` tells preflight and the module the same.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from ansible.module_utils import hardhost_apparmor as apparmor
+from ansible.module_utils import hardhost_apparmor_profile as profile
+from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_running as running
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils.hardhost_preconditions import hold, not_applicable
+
+ACTIVE = "mandatory_access/apparmor_active"
+PACKAGE = "apparmor"
+PATH = "/etc/apparmor.d/" + profile.NAME
+DUE = "dockerd was started without AppArmor"
+
+
+def read(_facts, _inputs):
+    """What of AppArmor is on the host."""
+    return apparmor.read()
+
+
+def apparmor_possible(facts, _inputs, control):
+    """A kernel of its own that has AppArmor, and no other module in its place."""
+    found = _reading(facts)
+    if found["shared"]:
+        return not_applicable(
+            "this host shares its kernel with others, whose AppArmor is not its own"
+        )
+    if found["kernel"] == "absent":
+        return not_applicable("this kernel has no AppArmor")
+    if "selinux" in found["active"]:
+        return not_applicable("this kernel runs with SELinux")
+    if found["kernel"] == "on" or found["grub"] or not _settings(control).get("active"):
+        return None
+    return hold(
+        "the kernel was booted without AppArmor, and there is no GRUB whose configuration could be prepared",
+        "boot the kernel with: apparmor=1 security=apparmor",
+    )
+
+
+def apparmor_compilable(facts, _inputs, control):
+    """A profile that is to be loaded has to be compiled first."""
+    found = _reading(facts)
+    if found["parser"] or not _profile_steps(control, found):
+        return None
+    return hold(
+        "apparmor_parser is missing: the profile cannot be compiled",
+        "install the package apparmor, or apply mandatory_access/apparmor_active, and run again",
+    )
+
+
+def _reading(facts):
+    """What was read in this run: by preflight already, or now."""
+    return facts.get("surfaces", {}).get("mandatory_access", {}).get("apparmor") or apparmor.read()
+
+
+def _settings(control):
+    return control["settings"].get("mandatory_access_apparmor") or {}
+
+
+def blind(facts, found):
+    """Whether dockerd runs without noticing the AppArmor that is there, or will be once the parser is installed."""
+    seen = any(one.startswith("name=apparmor") for one in facts["info"].get("SecurityOptions", []))
+    return bool(facts["engine"]["running"] and found["kernel"] == "on" and not seen)
+
+
+def plan(control, facts, found):
+    """What applying a control does, in this order: `[{what, before, after, do}]`; `restart` where dockerd has to notice."""
+    settings, todo = _settings(control), []
+    if settings.get("active"):
+        if not found["parser"]:
+            todo.append(_step("package", "package " + PACKAGE, None, "installed"))
+        if not found["service"]["enabled"]:
+            todo.append(_step("service", apparmor.SERVICE, "disabled", "enabled"))
+        if not found["service"]["active"] and found["kernel"] == "on":
+            todo.append(_step("start", apparmor.SERVICE, "inactive", "started"))
+        if found["kernel"] == "off" and (_boot_files(control) or not found["prepared"]):
+            todo.append(_step("boot", apparmor.BOOT, None, "AppArmor with the next boot"))
+        if blind(facts, found):
+            todo.append(
+                dict(_step("daemon", "dockerd", "without AppArmor", "with it"), restart=DUE)
+            )
+    if settings.get("profile"):
+        todo += _profile_steps(control, found)
+    return todo
+
+
+def _step(name, what, before, after):
+    return {"do": name, "what": what, "before": before, "after": after}
+
+
+def _boot_files(control):
+    return managed.different([apparmor.boot_file(control["id"])])
+
+
+def profile_file(control):
+    """The file of our profile: what backs a profile survives reboots and aa-remove-unknown."""
+    return managed.wanted(PATH, profile.TEXT, control)
+
+
+def _profile_steps(control, found):
+    todo = []
+    if managed.different([profile_file(control["id"])]):
+        todo.append(
+            _step("file", PATH, "other" if managed.content(PATH)["present"] else None, "our text")
+        )
+    mode = (found["profiles"] or {}).get(profile.NAME)
+    if found["kernel"] == "on" and (todo or mode != "enforce" or not loaded_is_ours(found)):
+        todo.append(_step("load", "profile " + profile.NAME, mode, "enforce"))
+    return todo
+
+
+def loaded_is_ours(found):
+    """Whether the kernel holds what the parser makes of our text; believed where one of them cannot say."""
+    held = apparmor.loaded_digest(profile.NAME)
+    if not held or not found["parser"]:
+        return True
+    try:
+        return hashlib.sha1(apparmor.compiled(profile.TEXT)).hexdigest() == held  # noqa: S324 - the kernel's choice
+    except apparmor.Failed:
+        return True
+
+
+def changes(control, facts, _inputs):
+    """`[{what, before, after}]` of what applying a control would change."""
+    return [
+        {key: value for key, value in step.items() if key != "do"}
+        for step in plan(control, facts, _reading(facts))
+    ]
+
+
+def observe(facts, _inputs, _settings):
+    """What the checks want to know: the reading, whether our profile is what is loaded, and each container's confinement."""
+    found = apparmor.read()
+    found["blind"] = blind(facts, found)
+    found["ours"] = loaded_is_ours(found)
+    found["file"] = not managed.different([profile_file("")])
+    found["containers"] = [_confinement(one) for one in facts["containers"] if one["running"]]
+    return found
+
+
+def _confinement(container):
+    name, mode = apparmor.label(container["pid"])
+    return {"name": container["name"], "profile": name, "mode": mode}
+
+
+def apply(controls, parameters, check_mode):
+    """`{controls, diff, notes}` of doing what `plan` says. apparmor.Failed where something cannot be done."""
+    facts, found = hardhost_facts.collect_local(), apparmor.read()
+    todo = [(control, plan(control, facts, found)) for control in controls]
+    steps = [(control, step) for control, planned in todo for step in planned]
+    wanted = [
+        one
+        for control, step in steps
+        for one in {
+            "boot": [apparmor.boot_file(control["id"])],
+            "file": [profile_file(control["id"])],
+        }.get(step["do"], [])
+    ]
+    if any(step["do"] in ("file", "load") for _control, step in steps) and found["parser"]:
+        apparmor.compiled(profile.TEXT)  # what does not compile replaces nothing
+    answer = {
+        "controls": {one["id"]: "applied" if planned else "unchanged" for one, planned in todo},
+        "diff": managed.differences(wanted),
+        "notes": [],
+    }
+    if steps and not check_mode:
+        with states.work(parameters["run"], parameters["holder"]) as state:
+            for control, step in steps:
+                STEPS[step["do"]](state, control["id"], parameters["run"], facts)
+    if any(step["do"] == "boot" for _control, step in steps):
+        answer["notes"].append("AppArmor is on with the next boot: reboot the host")
+    return answer
+
+
+def _package(state, control, run, _facts):
+    """The package; again, where it is installed and its parser is gone."""
+    states.record(
+        state,
+        run,
+        control,
+        "package",
+        PACKAGE,
+        {"present": False},
+        {"present": True, "value": PACKAGE},
+    )
+    states.save(state)
+    apparmor.install(PACKAGE)
+
+
+def _service(state, control, run, _facts):
+    states.record(
+        state, run, control, "unit", apparmor.SERVICE, {"enabled": False}, {"enabled": True}
+    )
+    states.save(state)
+    apparmor.run(["systemctl", "enable", "--quiet", apparmor.SERVICE])
+
+
+def _start(_state, _control, _run, _facts):
+    """It loads the profiles that have files, ours among them."""
+    apparmor.run(["systemctl", "restart", apparmor.SERVICE])
+
+
+def _boot(state, control, run, _facts):
+    managed.write(state, [apparmor.boot_file(control)], run)
+    apparmor.run(["update-grub"])
+
+
+def _daemon(state, _control, _run, facts):
+    """docker_restart does the restart: here it is only said that one is due."""
+    running.ask_for_restart(state, facts, DUE)
+    states.save(state)
+
+
+def _file(state, control, run, _facts):
+    """Compiled once more where the parser has just been installed."""
+    apparmor.compiled(profile.TEXT)
+    managed.write(state, [profile_file(control)], run)
+
+
+def _load(state, control, run, _facts):
+    if not states.owned(state, "apparmor_profile", profile.NAME):
+        present = profile.NAME in (apparmor.profiles() or {})
+        states.record(
+            state,
+            run,
+            control,
+            "apparmor_profile",
+            profile.NAME,
+            {"present": present},
+            {"present": True},
+        )
+        states.save(state)
+    apparmor.load(PATH)
+
+
+STEPS = {
+    "package": _package,
+    "service": _service,
+    "start": _start,
+    "boot": _boot,
+    "daemon": _daemon,
+    "file": _file,
+    "load": _load,
+}

@@ -1,0 +1,24 @@
+"""The kernel runs with AppArmor, its profiles come back with a boot, and dockerd uses it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from verdict import ObservedHost, Verdict, failed, passed, pending
+
+
+def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any]) -> Verdict:
+    found = host.reading["surfaces"]["mandatory_access"]["apparmor"]
+    if found["kernel"] != "on":
+        if found["prepared"]:
+            return pending("the boot configuration switches AppArmor on: reboot the host")
+        return failed("the kernel was booted without AppArmor")
+    if not found["parser"]:
+        return failed("apparmor_parser is missing: from its next start on dockerd confines nothing")
+    if not found["service"]["enabled"]:
+        return failed("apparmor.service is not enabled: no profile is loaded at boot")
+    if not found["service"]["active"]:
+        return failed("apparmor.service is not active: the profiles with files were not loaded")
+    if found["blind"]:
+        return failed("dockerd was started without AppArmor: restart it, then the containers")
+    return passed("the kernel runs with AppArmor, and dockerd uses it")

@@ -1,0 +1,27 @@
+"""Our profile for containers is in the kernel as written, enforced, and comes back at boot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from verdict import ObservedHost, Verdict, failed, passed, pending
+
+PROFILE = "hardhost-container"
+
+
+def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any]) -> Verdict:
+    found = host.reading["surfaces"]["mandatory_access"]["apparmor"]
+    if not found["file"]:
+        return failed(f"/etc/apparmor.d/{PROFILE} is not as it was written")
+    if found["kernel"] != "on":
+        if found["prepared"]:
+            return pending("it is loaded with the next boot: reboot the host")
+        return failed("the kernel was booted without AppArmor")
+    if found["profiles"] is None:
+        return failed("the kernel does not say which profiles it holds")
+    mode = found["profiles"].get(PROFILE)
+    if mode != "enforce":
+        return failed(f"{PROFILE} is {f'in {mode} mode' if mode else 'not loaded'}")
+    if not found["ours"]:
+        return failed(f"the kernel holds another text under the name {PROFILE}")
+    return passed(f"{PROFILE} is loaded and enforced")

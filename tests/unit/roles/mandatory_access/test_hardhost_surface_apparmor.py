@@ -1,0 +1,131 @@
+"""Where AppArmor applies, and what its controls would do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.module_utils import hardhost_apparmor as apparmor
+from ansible.module_utils import hardhost_decisions as decisions
+from ansible.module_utils import hardhost_running as running
+from ansible.module_utils import hardhost_surface_apparmor as part
+from ansible.module_utils import hardhost_surface_mandatory_access as surface
+
+from tests.unit.roles.hosts import facts
+
+Json = dict[str, Any]
+ACTIVE = {"id": part.ACTIVE, "settings": {"mandatory_access_apparmor": {"active": True}}}
+
+
+def found(**changed: Any) -> Json:
+    """A host on which everything is in order."""
+    reading = {
+        "shared": False,
+        "kernel": "on",
+        "active": ["capability", "apparmor"],
+        "arguments": "root=/dev/vda",
+        "parser": "/usr/sbin/apparmor_parser",
+        "service": {"enabled": True, "active": True},
+        "profiles": {"docker-default": "enforce"},
+        "grub": True,
+        "prepared": False,
+    }
+    return {**reading, **changed}
+
+
+def host(confines: bool = True, **changed: Any) -> Json:
+    options = ["name=seccomp,profile=builtin"] + (["name=apparmor"] if confines else [])
+    made = facts(info={"SecurityOptions": options})
+    made["surfaces"] = {"mandatory_access": {"apparmor": found(**changed)}}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"shared": True}, "shares its kernel"),
+        ({"kernel": "absent"}, "no AppArmor"),
+        ({"active": ["capability", "selinux"]}, "SELinux"),
+    ],
+)
+def test_it_does_not_apply_without_an_apparmor_of_ones_own(changed: Json, reason: str) -> None:
+    answer = part.apparmor_possible(host(**changed), {}, ACTIVE)
+    assert answer["decision"] == "not_applicable"
+    assert reason in answer["reason"]
+
+
+def test_without_grub_the_arguments_are_named() -> None:
+    assert part.apparmor_possible(host(), {}, ACTIVE) is None
+    assert part.apparmor_possible(host(kernel="off"), {}, ACTIVE) is None
+    answer = part.apparmor_possible(host(kernel="off", grub=False), {}, ACTIVE)
+    assert answer["decision"] == "pending"
+    assert "apparmor=1 security=apparmor" in answer["remedy"]
+
+
+def test_a_profile_waits_for_the_parser_only_where_there_is_something_to_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    control = {"id": "mandatory_access/apparmor_container_profile"}
+    control["settings"] = {"mandatory_access_apparmor": {"profile": "hardhost-container"}}
+    monkeypatch.setattr(part.managed, "different", lambda _wanted: [])
+    loaded = {"hardhost-container": "enforce"}
+    assert part.apparmor_compilable(host(parser="", profiles=loaded), {}, control) is None
+    assert part.apparmor_compilable(host(), {}, control) is None
+    held = part.apparmor_compilable(host(parser=""), {}, control)
+    assert held["decision"] == "pending"
+    assert "package apparmor" in held["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "confines", "steps"),
+    [
+        ({}, True, []),
+        ({"parser": ""}, True, ["package"]),
+        ({"parser": ""}, False, ["package", "daemon"]),
+        ({"service": {"enabled": False, "active": True}}, True, ["service"]),
+        ({"service": {"enabled": True, "active": False}}, True, ["start"]),
+        ({"kernel": "off"}, False, ["boot"]),
+        ({}, False, ["daemon"]),
+    ],
+)
+def test_what_is_missing_is_done_in_order(changed: Json, confines: bool, steps: list[str]) -> None:
+    made = host(confines, **changed)
+    todo = part.plan(ACTIVE, made, found(**changed))
+    assert [one["do"] for one in todo] == steps
+    shown = surface.changes(ACTIVE, made, {})
+    assert [one["what"] for one in shown] == [one["what"] for one in todo]
+    assert any("restart" in one for one in shown) == ("daemon" in steps)
+
+
+def test_controls_of_other_roles_are_not_ours() -> None:
+    assert surface.changes({"id": "docker_daemon/icc", "settings": {}}, host(), {}) == []
+
+
+def test_a_daemon_without_apparmor_is_announced_as_a_restart() -> None:
+    made = host(confines=False)
+    changes = surface.changes(ACTIVE, made, {})
+    decision = {"decision": "apply", "settings": {}, "changes": changes}
+    assert decisions.restart({part.ACTIVE: decision}, made, {}, [])["why"] == [part.DUE]
+    held = dict(decision, decision="report")
+    assert part.DUE not in decisions.restart({part.ACTIVE: held}, made, {}, [])["why"]
+
+
+def test_a_restart_that_was_asked_for_counts_for_that_process_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = host()
+    monkeypatch.setattr(running.units, "boot", lambda: "this boot")
+    record = {"boot": "this boot", "pid": 1, "started": 1, "file": "", "due": "AppArmor"}
+    made["state"]["daemon"] = dict(record)
+    assert running.due(made) == "AppArmor"
+    assert running.with_due(("none", []), running.due(made)) == ("restart", ["AppArmor"])
+    for key, value in (("pid", 2), ("started", 2), ("boot", "another boot")):
+        made["state"]["daemon"] = {**record, key: value}
+        assert running.due(made) == ""
+
+
+def test_the_labels_of_processes_are_read() -> None:
+    """This machine's own: whatever it is, it has a name."""
+    name, mode = apparmor.label(1)
+    assert name
+    assert mode in ("", "enforce", "complain", "mixed", "unconfined")
