@@ -103,4 +103,5 @@ def test_without_the_program_the_control_is_held_back_and_says_how_to_get_it(tru
         assert "image_trust_cosign" not in found["remedy"]
     for lab in trust.labs:
         lab.run(f"docker rmi {lab.image('old')} {lab.image('noted/old')}")
+    trust.project.play("rollback").assert_converged(*trust.hosts)
     trust.give()
