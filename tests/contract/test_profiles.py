@@ -50,6 +50,11 @@ APPLIED_BY = {
     "docker_daemon/publish_on_loopback": {"strict"},
     "docker_daemon/publish_on_loopback_networks": {"strict"},
     "docker_daemon/minimum_api_version": {"strict"},
+    "kernel/magic_sysrq": set(LINEAGES),
+    "kernel/docker_modules_loaded": set(LINEAGES),
+    "kernel/no_kexec": {"cis_level2", "strict"},
+    "kernel/no_unprivileged_bpf": {"cis_level2", "strict"},
+    "kernel/af_alg_blocked": {"production", "staging", "cis_level2", "strict"},
     "docker_files/daemon_json": {"production", "staging", "cis_level1", "cis_level2", "strict"},
     "docker_engine/engine_present": set(LINEAGES),
 }

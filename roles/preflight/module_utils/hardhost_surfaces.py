@@ -28,6 +28,12 @@ def present():
     except ImportError:
         pass
     try:
+        from ansible.module_utils import hardhost_surface_kernel as kernel
+
+        found["kernel"] = kernel
+    except ImportError:
+        pass
+    try:
         from ansible.module_utils import hardhost_surface_image_trust as image_trust
 
         found["image_trust"] = image_trust

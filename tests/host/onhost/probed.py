@@ -44,4 +44,5 @@ PROBED = (
     "docker_daemon/userland_proxy",
     "docker_daemon/userns_remap",
     "docker_engine/engine_present",
+    "kernel/af_alg_blocked",
 )

@@ -16,6 +16,7 @@ import re
 from ansible.module_utils import hardhost_docker as docker
 from conclusions import NotInForce, ProvesNothing
 from default_probes import PROBES as DEFAULTS
+from kernel_probes import PROBES as KERNEL
 from laboratory import Laboratory
 from listening import PORT, greeting, listener
 from probed import AUDITED
@@ -208,6 +209,7 @@ def _found(pattern, text):
 
 PROBES = {
     **DEFAULTS,
+    **KERNEL,
     "docker_daemon/default_ulimits": default_ulimits,
     "docker_daemon/icc": icc,
     "docker_daemon/log_rotation": log_rotation,

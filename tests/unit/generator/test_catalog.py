@@ -191,3 +191,27 @@ def test_a_mistake_in_a_roles_own_page_is_told(root: Path, problems: Found) -> N
         "roles/docker_daemon/meta/hardhost.yml:1: unknown key 'chek' (did you mean 'check'?)",
         "roles/docker_daemon/meta/hardhost.yml:2: 'only_with.a' must be a list",
     ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "refused"),
+    [
+        ("icc", "false", True),
+        ("i*", "false", True),
+        ("icc", "true", False),
+        ("ipv6", "false", False),
+    ],
+)
+def test_a_value_that_the_role_refuses_is_told_with_the_reason(
+    root: Path, problems: Found, pattern: str, value: str, refused: bool
+) -> None:
+    """Values are compared as they are written: false is False to Python."""
+    word = value.capitalize()
+    (root / "roles/docker_daemon/meta/hardhost.yml").write_text(
+        f'refused: {{docker_daemon_options: {{"{pattern}": {{"{word}": nobody could reach it}}}}}}\n'
+    )
+    expected = [
+        "roles/docker_daemon/controls/icc.yml:13: control 'docker_daemon/icc': "
+        "icc must not be False: nobody could reach it"
+    ]
+    assert problems() == (expected if refused else [])
