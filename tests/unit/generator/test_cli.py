@@ -339,7 +339,7 @@ def test_completion_scripts(shell: str) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("hardhost explain docker_daemon/use", "docker_daemon/userns_remap"),
+        ("hardhost explain docker_daemon/usern", "docker_daemon/userns_remap"),
         ("hardhost render prod", "production"),
         ("hardhost list controls --benchmark cis_docker_1.8", "cis_docker_1.8.0"),
         ("hardhost list controls --role docker_d", "docker_daemon"),
