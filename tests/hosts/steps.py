@@ -13,6 +13,8 @@ import os
 import secrets
 import tarfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ import pytest
 
 from tests.hosts.container_host import Host
 from tests.hosts.project import Project
+from tests.hosts.serving import Serving, serving
 
 ON_HOST = Path(__file__).with_name("on_host_steps")
 FOLDER = "/opt/hardhost-steps"
@@ -111,7 +114,7 @@ class Steps:
             self.ask_to_die(*die)
         request = json.dumps({"parameters": parameters, "check": check}).encode()
         command = f"PYTHONPATH={FOLDER} python3 -B {FOLDER}/{module}.py"
-        done = self.host.sh(command, stdin=request, check=False, timeout=400)
+        done = self.host.sh(command, stdin=request, check=False, timeout=600)
         text = (done.stdout + done.stderr).decode(errors="replace")
         try:
             content = json.loads(done.stdout)
@@ -167,7 +170,7 @@ class Steps:
             file.stem.partition("-")[2]: base64.b64encode(zlib.compress(file.read_bytes())).decode()
             for file in archives
         }
-        parameters = {"policy": "when_needed", "timeout": 30, "image": image, **self._own()}
+        parameters = {"policy": "when_needed", "timeout": 120, "image": image, **self._own()}
         return self.act("docker_restart", parameters, **more)
 
     def converge(self) -> Json:
@@ -214,3 +217,12 @@ def put_daemon_json(host: Host, content: bytes | None, mode: str = "0640") -> No
     else:
         host.sh(f"cat > {path} && chmod {mode} {path} && touch -d 2024-02-29 {path}", stdin=content)
     host.sh("systemctl reset-failed docker docker.socket; systemctl restart docker")
+
+
+@contextmanager
+def untouched(steps: Steps) -> Iterator[Serving]:
+    """The host as it was before, with containers that serve: whatever an earlier case has left."""
+    steps.host.sh("docker rm -f web worker; rm -rf /var/lib/hardhost /run/dying.json", check=False)
+    put_daemon_json(steps.host, ORIGINAL)
+    with serving(steps.host) as found:
+        yield found

@@ -132,6 +132,9 @@ def test_the_public_ci_may_read_and_nothing_more() -> None:
         assert checkouts
         assert all(one["with"]["persist-credentials"] is False for one in checkouts)
         assert "secrets." not in json.dumps(job)
+        actions = [one["uses"] for one in job["steps"] if "uses" in one]
+        # A tag can be moved to other code by whoever takes over the action's repository.
+        assert all(re.fullmatch(r"actions/[a-z]+@[0-9a-f]{40}", one) for one in actions)
     triggers = workflow[True]  # YAML 1.1 reads `on` as true
     assert "pull_request_target" not in triggers
     assert "workflow_run" not in triggers

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,25 +12,25 @@ import pytest
 from tests.hosts import breakage
 from tests.hosts.observation import differences, observe
 from tests.hosts.serving import Serving, wait_settled
-from tests.hosts.steps import JOB, Answer, Steps
+from tests.hosts.steps import JOB, Answer, Steps, untouched
 
 DAEMON_JSON = "/etc/docker/daemon.json"
 PASSING = ("live-restore", "debug")  # what the job may set on its way
 FEW = 1
 MARKER = "no-new-privileges"
-WRITES = (
-    "os.chown",
-    "os.chmod",
-    "os.utime",
-)  # between the opening of a temporary file and its renaming
 
 
 def points(effects: list[str], every: bool) -> list[int]:
     """The numbers of effects to die before: all, or some from beginning to end."""
-    found = [number for number, one in enumerate(effects, 1) if one not in WRITES]
+    found = [number for number, one in enumerate(effects, 1) if not swept(one, effects[number:])]
     if every:
         return found
     return sorted({found[index * len(found) // (FEW + 1)] for index in range(1, FEW + 1)})
+
+
+def swept(effect: str, later: list[str]) -> bool:
+    """Whether this removes what an earlier attempt has left: there was none."""
+    return effect.startswith("DELETE ") and effect in later
 
 
 def written(steps: Steps) -> None:
@@ -63,61 +64,82 @@ def kill_last_restart(steps: Steps, die: tuple[str, int]) -> Answer:
     return steps.restart(die=die)
 
 
+# Shared between the two systems: the code is the same on both.
 SCENES = [
-    pytest.param(kill_write, "daemon_json.py", id="daemon_json"),
-    pytest.param(kill_restart, "docker_restart.py", id="docker_restart"),
-    pytest.param(kill_restart, JOB, id="job"),
-    pytest.param(kill_undo, "undo.py", id="undo"),
-    pytest.param(kill_last_restart, JOB, id="job_of_a_rollback"),
+    pytest.param("old", kill_write, "daemon_json.py", id="daemon_json"),
+    pytest.param("old", kill_restart, "docker_restart.py", id="docker_restart"),
+    pytest.param("old", kill_restart, JOB, id="job"),
+    pytest.param("old", kill_undo, "undo.py", id="undo"),
+    pytest.param("new", kill_last_restart, JOB, id="job_of_a_rollback"),
 ]
 
 
-@pytest.mark.parametrize(("scene", "program"), SCENES)
+@pytest.fixture
+def steps(request: pytest.FixtureRequest) -> Steps:
+    found: Steps = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def served(steps: Steps) -> Iterator[Serving]:
+    with untouched(steps) as found:
+        yield found
+
+
+@pytest.mark.parametrize(("steps", "scene", "program"), SCENES, indirect=["steps"])
 def test_killed_before_any_effect_of(
     scene: Callable[[Steps, tuple[str, int]], Answer],
     program: str,
-    old: Steps,
+    steps: Steps,
     served: Serving,
     every_point: bool,
 ) -> None:
-    old.host.sh("rm -rf /var/lib/hardhost")
-    scene(old, (program, 0)).ok()
-    effects = old.effects()
-    old.in_a_minute()
-    old.roll_back()
+    steps.host.sh("rm -rf /var/lib/hardhost")
+    scene(steps, (program, 0)).ok()
+    effects = steps.effects()
+    proved: list[dict[str, Any]] = []
+    steps.in_a_minute()
+    steps.roll_back()
     for number in points(effects, every_point):
-        print(f"{program}, before {effects[number - 1]}")
-        old.host.sh(
+        print(f"{program}, before {effects[number - 1]}", flush=True)
+        steps.host.sh(
             "rm -rf /var/lib/hardhost"
         )  # a host without a past: effects are the same every time
-        answer = scene(old, (program, number))
+        answer = scene(steps, (program, number))
         if program == JOB:
             assert answer.ok()["step"] == "restart"  # systemd has started it again
         else:
             assert answer.killed, answer.text
-        whole(old, served)
+        whole(steps, served)
         if program == "docker_restart.py":
             # daemon_json ended well: the lease is its run's. A killed module's ends with it.
-            old.in_a_minute()
-        finish(old, served)
+            steps.in_a_minute()
+        stands = standing(steps)
+        if stands in proved:
+            steps.roll_back()
+            served.assert_old_file()
+        else:
+            finish(steps, served)
+            proved.append(stands)
 
 
-def test_killed_on_its_way_back(old: Steps, served: Serving, every_point: bool) -> None:
+@pytest.mark.parametrize("steps", ["new"], indirect=True)
+def test_killed_on_its_way_back(steps: Steps, served: Serving, every_point: bool) -> None:
     """The job that puts the old file back is killed too."""
-    breakage.exits_at_start(old.host, MARKER)
+    breakage.exits_at_start(steps.host, MARKER)
     try:
-        failing(old, (JOB, 0))
-        effects = old.effects()
+        failing(steps, (JOB, 0))
+        effects = steps.effects()
         for number in points(effects, every_point):
             print(f"the way back, before {effects[number - 1]}")
-            old.host.sh("rm -rf /var/lib/hardhost")
-            failing(old, (JOB, number))
-            whole(old, served)
+            steps.host.sh("rm -rf /var/lib/hardhost")
+            failing(steps, (JOB, number))
+            whole(steps, served)
             served.assert_old_file()
-            assert not old.read("all")["undo"], "records are left of what is not there"
+            assert not steps.read("all")["undo"], "records are left of what is not there"
     finally:
-        breakage.mend(old.host)
-    finish(old, served)
+        breakage.mend(steps.host)
+    finish(steps, served)
 
 
 def failing(steps: Steps, die: tuple[str, int]) -> None:
@@ -134,6 +156,29 @@ def whole(steps: Steps, served: Serving) -> None:
     assert set(options) - {"dns", "labels", *PASSING} in (set(), managed()), options
     state = steps.host.sh("cat /var/lib/hardhost/state.json", check=False)
     assert state.returncode != 0 or json.loads(state.stdout)["version"] == 1
+
+
+def standing(steps: Steps) -> dict[str, Any]:
+    """All that decides how the next run goes on. From each such state, it is proved once."""
+    seen = observe(steps.host)
+    text = steps.host.sh("cat /var/lib/hardhost/state.json", check=False).stdout
+    state = json.loads(text or "{}")
+    kept = ("control", "kind", "target", "leaf", "before", "after")
+    records = {
+        name: [{key: one.get(key) for key in kept} for one in state.get(name, [])]
+        for name in ("changes", "undone")
+    }
+    daemon = state.get("daemon") or {}
+    return {
+        **records,
+        "etc": {re.sub(r"(\.hardhost-).*", r"\1", name): one for name, one in seen["etc"].items()},
+        "kept": sorted(re.sub(r"(\.hardhost-).*", r"\1", name) for name in seen["state"]),
+        "files": state.get("files"),
+        "leased": bool(state.get("lease")),
+        "started_with": daemon.get("file"),
+        "known": daemon.get("pid") == seen["process"][0],
+        "live_restore": seen["daemon"]["LiveRestoreEnabled"],
+    }
 
 
 def managed() -> set[str]:

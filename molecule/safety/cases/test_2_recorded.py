@@ -12,7 +12,7 @@ import pytest
 from tests.hosts.container_host import Host
 from tests.hosts.local import PROJECT
 from tests.hosts.observation import observe
-from tests.hosts.steps import Steps
+from tests.hosts.steps import LONG, Steps
 
 ansible.module_utils.__path__ += [
     str(path) for path in sorted(PROJECT.glob("roles/*/module_utils"))
@@ -87,18 +87,15 @@ def test_dockerd_agrees(new: Steps) -> None:
     assert not wrong, "\n".join(f"{name}: {said}" for name, said in wrong.items())
 
 
-def chosen(every: bool, engine: str, *, refused: bool, few: int) -> list[Recorded]:
-    found = (
-        [
-            one
-            for one in recorded()
-            if isinstance(one.expect[engine], dict) and "refused" in one.expect[engine]
-        ]
-        if refused
-        else [one for one in recorded() if one.name in APPLIED]
-    )
-    assert len(found) >= few
-    return found if every else found[:: max(1, len(found) // few)]
+def refused(every: bool, engine: str) -> list[Recorded]:
+    """All that are refused, or a dozen from beginning to end."""
+    found = [
+        one
+        for one in recorded()
+        if isinstance(one.expect[engine], dict) and "refused" in one.expect[engine]
+    ]
+    assert len(found) >= 12
+    return found if every else found[:: len(found) // 12]
 
 
 @pytest.mark.parametrize("name", ["old", "new"])
@@ -110,7 +107,7 @@ def test_refused_is_left_alone(
     clean(steps)
     before = observe(steps.host)["process"]
     engine = ENGINES[steps.host.os]
-    for one in chosen(every_point, engine, refused=True, few=12):
+    for one in refused(every_point, engine):
         assert one.data is not None
         steps.host.sh(f"cat > {DAEMON_JSON}", stdin=one.data)
         said = steps.read()["refused"]
@@ -119,14 +116,13 @@ def test_refused_is_left_alone(
     assert observe(steps.host)["process"] == before
 
 
+@LONG
 @pytest.mark.parametrize("name", ["old", "new"])
-def test_applied_and_taken_back(
-    name: str, request: pytest.FixtureRequest, every_point: bool
-) -> None:
+def test_applied_and_taken_back(name: str, request: pytest.FixtureRequest) -> None:
     """dockerd starts with the merged file, and the rollback brings back every byte."""
     steps: Steps = request.getfixturevalue(name)
-    for one in chosen(every_point, ENGINES[steps.host.os], refused=False, few=2):
-        print(one.name)
+    for one in [known for known in recorded() if known.name in APPLIED]:
+        print(one.name, flush=True)
         clean(steps, one.data)
         steps.converge()
         assert json.loads(steps.host.out(f"cat {DAEMON_JSON}").lstrip("\ufeff"))["icc"] is False

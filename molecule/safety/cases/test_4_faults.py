@@ -281,6 +281,9 @@ def test_state_of_another_version(old: Steps, served: Serving) -> None:
         old.host.sh(f"cat > {STATE}/state.json", stdin=other.encode())
         assert "use the hardhost release that wrote it" in old.read()["refused"]
         assert old.host.out(f"cat {STATE}/state.json") == other
+    old.new_run()
+    old.undo().failed(saying="has version None, this project knows version 1")
+    served.assert_unbroken()
     old.host.sh(f"cat > {STATE}/state.json", stdin=text.encode())
     old.roll_back()
     after(old, served)

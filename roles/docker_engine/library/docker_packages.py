@@ -45,6 +45,7 @@ from ansible.module_utils import hardhost_state as states
 from ansible.module_utils.basic import AnsibleModule
 
 CONTROL = "docker_engine/engine_present"
+HELPER = "python3-apt"  # Ansible's module installs it where it is missing, and would not say so
 INSTALLED = {
     "debian": ["dpkg-query", "--show", "--showformat=${db:Status-Status}"],
     "redhat": ["rpm", "--query"],
@@ -109,6 +110,8 @@ def record(names, run, holder):
                 {"present": True, "value": name},
             )
         states.save(state)
+        # The package manager has a lock of its own; if it fails, the operator's next run may follow at once.
+        states.release(state, run)
 
 
 def main():
@@ -136,6 +139,8 @@ def main():
                 CONTROL,
             )
         )
+    if names and given["os"]["family"] == "debian" and not installed(HELPER, "debian"):
+        names.append(HELPER)
     try:
         if names and not module.check_mode:
             record(names, given["run"], given["holder"])

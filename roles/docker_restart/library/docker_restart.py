@@ -110,8 +110,10 @@ def moves(facts):
 def describe_job(facts, parameters, step):
     """job.json: everything the job must know, so that it needs nobody any more."""
     daemon = facts["daemon_json"]
-    known = running.known(facts)  # never None here: such a restart is withheld
+    # A restart where that is not known is withheld. Where none runs, there is this file alone.
+    known = running.known(facts) if facts["process"] else daemon["data"]
     before = facts["state"]["files"].get(daemon["path"], {}).get("before", {})
+    moving = bool(facts["process"]) and moves(facts)
     old = {
         "blob": states.keep(known) if known else None,
         "described": described(known, daemon, before),
@@ -129,8 +131,8 @@ def describe_job(facts, parameters, step):
         "flags": facts["flags"],
         "process": facts["process"],
         "swarm": decisions.context(facts)["swarm"],
-        "data_root_changes": moves(facts),
-        "stop_first": moves(facts),
+        "data_root_changes": moving,
+        "stop_first": moving,
         "image": place_image(parameters["image"]),
     }
 
@@ -297,12 +299,15 @@ def not_running(facts, answer, parameters, check_mode):
     if check_mode or not facts["engine"]["installed"]:
         return answer
     if facts["state"]["undone"]:
-        problem = service.restart(parameters["timeout"])
-        if not problem:
-            settle(parameters)
-            return dict(answer, changed=True, step="restart", keys=["dockerd did not run"])
+        make_sure_of_room(os.path.realpath(facts["daemon_json"]["path"]))
+        launch(facts, parameters, "restart")
+        result = wait(longest(parameters["timeout"]))
+        if result["outcome"] == "done":
+            keys = ["dockerd did not run"]
+            return dict(answer, changed=True, step="restart", keys=keys, notes=result["notes"])
         raise Failed(
-            "dockerd does not run, and does not start with the old file either: %s" % problem
+            "dockerd does not run, and does not start with the old file either: %s"
+            % result["message"]
         )
     raise Failed(
         "dockerd does not run, and nothing here stopped it: %s%s"

@@ -12,6 +12,7 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import sys
@@ -32,6 +33,11 @@ from ansible.module_utils.hardhost_options import (
     word,
 )
 
+# What containerd keeps of each running container, the system's own or the one that dockerd starts.
+SHIMS = (
+    "/run/containerd/io.containerd.runtime.*/moby/*",
+    "/run/docker/containerd/daemon/io.containerd.runtime.*/moby/*",
+)
 PRIVATE = {"uid": 0, "gid": 0, "mode": 0o600}
 BOOT_PATH = "/etc/systemd/system/" + units.BOOT_UNIT
 BOOT_LINK = "/etc/systemd/system/multi-user.target.wants/" + units.BOOT_UNIT
@@ -85,7 +91,9 @@ class Job:
             "returning": "",
             "settling": False,
         }
-        if not self.booted:
+        if not self.job["process"]:
+            progress.update(live_restore=_survivors(), could="dockerd did not run")
+        elif not self.booted:
             progress.update(
                 before=[one for one in docker.containers() if not one["restarting"]],
                 live_restore=self._live_restore(),
@@ -260,6 +268,7 @@ class Job:
         process = units.process(int(units.show(service.UNIT).get("MainPID") or 0))
         return (
             bool(process)
+            and bool(self.job["process"])
             and process["started"] == self.job["process"]["started"]
             and docker.answers()
         )
@@ -327,6 +336,11 @@ class Job:
             "notes": self.notes,
             "finished": time.time(),
         }
+
+
+def _survivors():
+    """Whether containers run on without their daemon: one that starts without live-restore would end them."""
+    return any(glob.glob(pattern) for pattern in SHIMS)
 
 
 def _runs(container):

@@ -20,25 +20,37 @@ def user_of(option):
 
 def free_start(identities):
     """The start of a range that is free in subuid, in subgid and among real user and group ids."""
-    taken = [
-        (start, start + count)
-        for _name, start, count in identities["subuid"] + identities["subgid"]
-    ]
-    taken += [
-        (number, number + 1)
-        for number in list(identities["users"].values()) + list(identities["groups"].values())
-    ]
     start = FIRST
-    for begin, end in sorted(taken):
+    for begin, end in _taken(identities):
         if begin < start + COUNT and end > start:
             start = end
     return start
 
 
+def _taken(identities):
+    """`[(first, first behind)]` of all ids that somebody has, lowest first."""
+    ranges = identities["subuid"] + identities["subgid"]
+    numbers = list(identities["users"].values()) + list(identities["groups"].values())
+    taken = [(start, start + count) for _name, start, count in ranges]
+    return sorted(taken + [(number, number + 1) for number in numbers])
+
+
+def _start(identities, user):
+    """The range that the user has in one of the files (a run was killed between the two), where the other has room for it."""
+    kinds = ("subuid", "subgid")
+    own = [one for kind in kinds for one in identities[kind] if _is_enough(one, user)]
+    rest = {kind: [one for one in identities[kind] if one not in own] for kind in kinds}
+    taken = _taken(dict(identities, **rest))
+    for _name, start, _count in own:
+        if not any(begin < start + COUNT and end > start for begin, end in taken):
+            return start
+    return free_start(identities)
+
+
 def needed(option, identities):
     """What is missing for a userns-remap value: `{user, create_user, subuid, subgid}`; the last two are lines or None."""
     user = user_of(option)
-    start = free_start(identities)
+    start = _start(identities, user)
     line = "%s:%d:%d" % (user, start, COUNT)
     return {
         "user": user,
@@ -49,4 +61,9 @@ def needed(option, identities):
 
 
 def _enough(ranges, user):
-    return any(name == user and count >= COUNT for name, _start, count in ranges)
+    return any(_is_enough(one, user) for one in ranges)
+
+
+def _is_enough(one, user):
+    name, _begin, count = one
+    return name == user and count >= COUNT

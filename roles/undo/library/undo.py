@@ -177,7 +177,7 @@ class Work:
         for one in targets:
             present = files.describe(one["target"])
             now = {key: present[key] for key in ("uid", "gid", "mode")} if present else None
-            if now not in (None, one["ours"], one["original"]):
+            if now and not between(now, one["ours"], one["original"]):
                 self.conflicts.append(
                     "%s: is now %s; it was %s, and we had set %s"
                     % (
@@ -188,7 +188,7 @@ class Work:
                     )
                 )
                 continue
-            if now == one["ours"]:
+            if now not in (None, one["original"]):
                 self.diffs.append(
                     {
                         "before": permissions.worded(now) + "\n",
@@ -204,7 +204,7 @@ class Work:
             )
 
     def _give_back(self, one, now):
-        if now != one["ours"]:
+        if now in (None, one["original"]):
             return
         try:
             permissions.change(one["target"], one["original"])
@@ -291,7 +291,9 @@ class Work:
                     }
                 )
             words = ["%s: %s" % (key, before)]
-            self._add([one], words, lambda key=key, now=now, before=before: set_back(key, now, before))
+            self._add(
+                [one], words, lambda key=key, now=now, before=before: set_back(key, now, before)
+            )
 
     def _plan_module(self, targets):
         self._add(targets, ["the module %s" % one["target"] for one in targets], lambda: None)
@@ -406,6 +408,12 @@ def run_program(words):
     if done.returncode:
         said = done.stdout.decode("utf-8", "replace").strip()
         raise Refused("%s: %s" % (" ".join(words[:3]), said))
+
+
+def between(now, ours, original):
+    """Whether owner, group and mode each are ours or the original ones: a run may have been killed between them."""
+    cleared = dict(original, mode=original["mode"] & 0o1777)  # a change of owner does that
+    return all(now[key] in (ours[key], original[key], cleared[key]) for key in now)
 
 
 def put_back(path, original):

@@ -3,7 +3,8 @@
 Loaded by a `.pth` file into every Python of the host; idle without `/run/dying.json`:
 `{program, at, how}`. With `at` 0 it only lists the effects in `/run/dying.log`; with `how` "wait"
 it stands still there, until the host is killed around it. An audit hook sees the effects, so the
-code under test knows nothing of it.
+code under test knows nothing of it. An effect makes the host another one: a temporary file is none,
+its renaming is; so whoever is killed before each of them has left every state there can be.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ NOT_OURS = (
     "/__pycache__",
     "/job/ansible",
 )  # Python's own files, and sources that nobody runs before all are there
-READS = re.compile(r"systemctl show|journalctl|--version|apt-cache|modprobe|systemd-analyze|^date ")
+READS = re.compile(
+    r"systemctl show|journalctl|--version|--validate|apt-cache|modprobe|systemd-analyze|^date "
+)
+TEMPORARY = "/.hardhost-"  # has no name that counts before it is renamed
 
 
 def begin() -> None:
@@ -74,10 +78,12 @@ def named(event: str, arguments: tuple[object, ...]) -> str:
         line = (
             first.split(b"\r\n")[0].decode("ascii", "replace") if isinstance(first, bytes) else ""
         )
-        return line[:60] if line.startswith(("POST ", "DELETE ")) else ""
+        waits = "/wait" in line
+        return line[:90] if line.startswith(("POST ", "DELETE ")) and not waits else ""
     path = arguments[0] if arguments else ""
-    if event in ("os.chmod", "os.chown", "os.utime"):
-        return event if isinstance(path, int) else ""
+    if event in ("os.chmod", "os.chown") and isinstance(path, int):
+        path = os.readlink(f"/proc/self/fd/{path}")
+        return f"{event[3:]} {path}" if path.startswith("/") and TEMPORARY not in path else ""
     if not isinstance(path, str) or not path.startswith(PLACES):
         return ""
     if any(part in path for part in NOT_OURS):
@@ -85,7 +91,10 @@ def named(event: str, arguments: tuple[object, ...]) -> str:
     if event == "open":
         flags = arguments[2]
         writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        return "open " + path if writes and not path.endswith("/lock") else ""
+        named_later = path.endswith("/lock") or TEMPORARY in path
+        return "open " + path if writes and not named_later else ""
+    if event == "os.mkdir" and os.path.isdir(path):
+        return ""
     if event == "os.rename":
         return f"rename to {arguments[1]}"
     known = ("os.remove", "os.mkdir", "os.rmdir", "os.symlink")

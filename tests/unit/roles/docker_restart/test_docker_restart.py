@@ -34,6 +34,17 @@ def test_no_file(state_directory: Path) -> None:
     assert job(facts())["old"] == {"blob": None, "described": None}
 
 
+def test_where_no_daemon_runs_there_is_one_file_alone(state_directory: Path) -> None:
+    host = facts({"userns-remap": "default"}, process=None)
+    found = job(host)
+    assert states.kept(found["wanted"]) == states.kept(found["old"]["blob"])
+    assert (found["process"], found["stop_first"], found["data_root_changes"]) == (
+        None,
+        False,
+        False,
+    )
+
+
 def started_with(host: Json, data: bytes) -> Json:
     """The host, its dockerd recorded as started with these bytes."""
     process = {"boot": units.boot(), "pid": host["process"]["pid"], "started": 1}

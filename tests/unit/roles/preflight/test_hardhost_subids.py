@@ -44,6 +44,20 @@ def test_a_host_that_has_it_all_needs_nothing() -> None:
     }  # fmt: skip
 
 
+def test_a_run_killed_between_the_files_goes_on_with_the_same_range() -> None:
+    there = identities(users={"dockremap": 110}, subuid=[["dockremap", 100000, 65536]])
+    assert subids.needed("default", there)["subgid"] == "dockremap:100000:65536"
+
+
+def test_another_range_where_a_group_is_in_it_already() -> None:
+    there = identities(
+        users={"dockremap": 110},
+        subuid=[["dockremap", 100000, 65536]],
+        groups={"ldap": 120000},
+    )
+    assert subids.needed("default", there)["subgid"] == "dockremap:165536:65536"
+
+
 def test_a_range_that_is_too_small_is_not_enough() -> None:
     there = identities(users={"dockremap": 110}, subuid=[["dockremap", 500000, 1000]])
     assert subids.needed("default", there)["subuid"]

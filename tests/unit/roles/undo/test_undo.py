@@ -155,6 +155,20 @@ def test_modes_return(host: Host, tmp_path: Path) -> None:
     assert (key.stat().st_uid, key.stat().st_mode & 0o7777) == (65534, 0o644)
 
 
+@pytest.mark.parametrize("mode", [0o4644, 0o644, 0o400])
+def test_modes_return_where_a_run_was_killed_half_way(
+    mode: int, host: Host, tmp_path: Path
+) -> None:
+    """The owner is ours already, the mode not yet, or without the bits that a new owner clears."""
+    key = tmp_path / "key"
+    key.touch()
+    key.chmod(mode)
+    original, ours = {"uid": 65534, "gid": 0, "mode": 0o4644}, {"uid": 0, "gid": 0, "mode": 0o400}
+    host.had("permissions", key, original, ours)
+    host.undo()
+    assert (key.stat().st_uid, key.stat().st_mode & 0o7777) == (65534, 0o4644)
+
+
 def test_a_file_that_is_gone_needs_nothing(host: Host, tmp_path: Path) -> None:
     mode = {"uid": 0, "gid": 0, "mode": 0o400}
     host.had("permissions", tmp_path / "gone", {**mode, "mode": 0o644}, mode)
