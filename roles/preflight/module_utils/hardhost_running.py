@@ -107,6 +107,7 @@ def shown(facts):
     found = {
         "debug": facts["info"].get("Debug"),
         "live-restore": facts["info"].get("LiveRestoreEnabled"),
+        "default-cgroupns-mode": _cgroup_namespaces(facts["info"].get("SecurityOptions")),
     }
     bridge = facts.get("bridge", {})
     if not any(one["running"] for one in facts["containers"]):
@@ -118,6 +119,13 @@ def shown(facts):
         for key, value in found.items()
         if value is not None and key not in facts["flags"]
     }
+
+
+def _cgroup_namespaces(security_options):
+    """The mode that a daemon shows, which lists it where it is private; None where it shows nothing."""
+    if not security_options:
+        return None
+    return "private" if "name=cgroupns" in security_options else "host"
 
 
 def step(running, wanted, seen=None):
@@ -133,7 +141,9 @@ def step(running, wanted, seen=None):
     except OptionsError:
         return "restart", ["daemon.json"]
     for key, value in (seen or {}).items():
-        if not same(before.get(key, DEFAULTS[key]), value):
+        if (key in before or key in after or key in DEFAULTS) and not same(
+            before.get(key, DEFAULTS.get(key)), value
+        ):
             before[key] = value
     keys = [key for key in changed_keys(before, after) if not _default(key, before, after)]
     if not keys:

@@ -110,3 +110,17 @@ def test_the_address_of_the_bridge_counts_once_no_container_holds_it() -> None:
     wanted = b'{"ip": "127.0.0.1"}'
     assert running.step(wanted, wanted, seen) == ("restart", ["ip"])
     assert running.step(b"{}", b"{}", seen) == ("none", [])
+
+
+def test_a_mode_that_somebody_reloaded_is_brought_back() -> None:
+    """The file is as it was at the start, and the daemon is not: only it can tell."""
+    wanted = b'{"default-cgroupns-mode": "private"}'
+    shared = facts(info={"SecurityOptions": ["name=seccomp,profile=default"]})
+    private = facts(info={"SecurityOptions": ["name=cgroupns"]})
+    assert running.step(wanted, wanted, running.shown(shared)) == (
+        "reload",
+        ["default-cgroupns-mode"],
+    )
+    assert running.step(wanted, wanted, running.shown(private)) == ("none", [])
+    assert running.step(b"{}", b"{}", running.shown(private)) == ("none", [])
+    assert running.step(b"{}", b"{}", running.shown(shared)) == ("none", [])
