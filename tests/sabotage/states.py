@@ -85,6 +85,11 @@ class State(BaseModel):
             fnmatch.fnmatchcase(control, pattern) for pattern in self.fails or [self.control]
         )
 
+    def status(self, control: str, before: str) -> str:
+        """What is expected of a control; a pattern means those that were in force before."""
+        named = control in (self.fails or [self.control])
+        return self.expect if self.concerns(control) and (named or before == "pass") else before
+
     def fits(self, version: str) -> bool:
         """Whether an engine of this version can be in the state."""
         least, found = (

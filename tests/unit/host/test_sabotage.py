@@ -27,6 +27,20 @@ def test_every_control_can_be_sabotaged(control: str) -> None:
     assert all(state.concerns(control) for state in found)
 
 
+def test_a_pattern_means_what_was_in_force() -> None:
+    stopped = states.State(
+        control="docker_engine/engine_present",
+        name="stopped",
+        why="",
+        commands=["true"],
+        fails=["docker_engine/engine_present", "docker_daemon/*"],
+    )
+    assert stopped.status("docker_engine/engine_present", "pending") == "fail"
+    assert stopped.status("docker_daemon/icc", "pass") == "fail"
+    assert stopped.status("docker_daemon/minimum_api_version", "not_applicable") == "not_applicable"
+    assert stopped.status("docker_files/tls_key", "pass") == "pass"
+
+
 def test_no_states_without_a_control() -> None:
     assert states.controls() == SHIPPED
 
