@@ -64,13 +64,19 @@ def accepted(facts):
 
 
 def note(state, process, data):
-    """Record with which daemon.json (bytes, b"" for none) this process runs, and keep the bytes. The caller saves."""
+    """Record with which daemon.json (bytes, b"" for none) this process runs, and keep the bytes. The caller saves.
+
+    What a role has asked this very process for stays asked for: neither a reload nor another record fulfils it.
+    """
+    asked = _asked(state, process)
     state["daemon"] = {
         "boot": units.boot(),
         "pid": process["pid"],
         "started": process["started"],
         "file": states.keep(data),
     }
+    if asked:
+        state["daemon"]["due"] = asked
 
 
 def ask_for_restart(state, facts, why):
@@ -88,7 +94,12 @@ def ask_for_restart(state, facts, why):
 
 def due(facts):
     """Why this process of dockerd is to be started anew; "" where nobody has asked for it."""
-    recorded, process = facts["state"]["daemon"] or {}, facts["process"] or {}
+    return _asked(facts["state"], facts["process"])
+
+
+def _asked(state, process):
+    """Why a role has asked for a restart of this very process; "" where none has."""
+    recorded, process = state["daemon"] or {}, process or {}
     same_process = all(recorded.get(key) == process.get(key) for key in ("pid", "started"))
     return recorded.get("due", "") if same_process and recorded.get("boot") == units.boot() else ""
 

@@ -124,3 +124,16 @@ def test_a_mode_that_somebody_reloaded_is_brought_back() -> None:
     assert running.step(wanted, wanted, running.shown(private)) == ("none", [])
     assert running.step(b"{}", b"{}", running.shown(private)) == ("none", [])
     assert running.step(b"{}", b"{}", running.shown(shared)) == ("none", [])
+
+
+def test_what_was_asked_for_survives_a_record_of_the_same_process(
+    state_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """daemon.json is written after a role has asked, and may need a reload only."""
+    monkeypatch.setattr(running.units, "boot", lambda: "b")
+    host = facts(process=PROCESS)
+    running.ask_for_restart(host["state"], host, "AppArmor")
+    running.note(host["state"], PROCESS, OLD)
+    assert running.due(host) == "AppArmor"
+    running.note(host["state"], {**PROCESS, "started": 101}, OLD)
+    assert running.due({**host, "process": {**PROCESS, "started": 101}}) == ""
