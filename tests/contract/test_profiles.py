@@ -57,6 +57,9 @@ APPLIED_BY = {
     "kernel/af_alg_blocked": {"production", "staging", "cis_level2", "strict"},
     "docker_files/daemon_json": {"production", "staging", "cis_level1", "cis_level2", "strict"},
     "docker_engine/engine_present": set(LINEAGES),
+    "docker_access/docker_group_members": set(LINEAGES) - {"baseline", "development"},
+    "docker_access/docker_socket": set(LINEAGES) - {"baseline", "development"},
+    "docker_daemon/tls_mutual": {"strict"},
 }
 
 
@@ -102,6 +105,14 @@ def test_live_restore_is_applied_wherever_a_restart_is(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(LINEAGES))
 def test_no_shipped_profile_makes_exceptions(name: str) -> None:
     assert not PROFILES[name].waivers
+
+
+@pytest.mark.parametrize("name", sorted(LINEAGES))
+def test_no_shipped_profile_says_who_is_let_in(name: str) -> None:
+    """Without a list of the operator's, nobody is taken out of the group, and no port is opened."""
+    plan = resolve(LIBRARY.catalog, PROFILES[name])
+    for given in ("docker_access_members", "docker_daemon_tls_names"):
+        assert given not in plan.inputs or plan.inputs[given].value == []
 
 
 @pytest.mark.parametrize("name", sorted(LINEAGES))

@@ -53,10 +53,13 @@ from ansible.module_utils import (
     hardhost_docker,
     hardhost_facts,
     hardhost_keys,
+    hardhost_managed,
     hardhost_restart_job,
     hardhost_trial,
     hardhost_unit,
+    hardhost_unit_files,
 )
+from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_options as options
 from ansible.module_utils import hardhost_running as running
@@ -68,8 +71,10 @@ from ansible.module_utils.basic import AnsibleModule
 FOLDER = "/var/lib/hardhost/job"
 SHIPPED = (
     hardhost_docker,
+    drop_ins,
     files,
     hardhost_keys,
+    hardhost_managed,
     options,
     hardhost_restart_job,
     running,
@@ -77,6 +82,7 @@ SHIPPED = (
     states,
     hardhost_trial,
     hardhost_unit,
+    hardhost_unit_files,
 )
 ROOM, INODES = 4 * 2**20, 64  # free, for copies of daemon.json, the state and the job
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -128,6 +134,7 @@ def describe_job(facts, parameters, step):
         "wanted": states.keep(daemon["data"]) if daemon["data"] is not None else None,
         "described": daemon["described"],
         "old": old,
+        "drop_ins": drop_ins.both(drop_ins.in_force(facts["state"], facts["process"])),
         "flags": facts["flags"],
         "process": facts["process"],
         "swarm": decisions.context(facts)["swarm"],

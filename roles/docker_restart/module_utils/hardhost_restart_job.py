@@ -19,7 +19,9 @@ import sys
 import time
 
 from ansible.module_utils import hardhost_docker as docker
+from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_service as service
 from ansible.module_utils import hardhost_state as states
@@ -74,6 +76,7 @@ class Job:
         self.path = job["path"]
         self.wanted = _bytes(job["wanted"])
         self.old = _bytes(job["old"]["blob"])
+        self.drop_ins = job.get("drop_ins", {})  # an interrupted job of an older release has none
         self.notes = []
         self.booted = booted
         self.stopped = []
@@ -112,6 +115,9 @@ class Job:
         """Do it; the result."""
         if not self._own_file():
             return self._result("foreign", "somebody else has changed %s meanwhile" % self.path)
+        for path, choices in sorted(self.drop_ins.items()):
+            if not drop_ins.is_one_of(path, choices.values()):
+                return self._result("foreign", "somebody else has changed %s meanwhile" % path)
         if self.returning:
             return self._return(self.progress["returning"])
         if self.progress["could"]:
@@ -195,10 +201,18 @@ class Job:
 
     def _start(self, data, described):
         """Start dockerd with these options, and with live-restore where that keeps containers running."""
+        self._put_drop_ins("wanted")
         self._write(self._kept(data), described)
         problem = service.restart(self.job["timeout"])
         if problem:
             raise Worse(problem)
+
+    def _put_drop_ins(self, which):
+        """Put the drop-ins of the unit, "old" or "wanted", and have systemd read them: a killed attempt may not have."""
+        for path, choices in sorted(self.drop_ins.items()):
+            drop_ins.put(path, choices[which])
+        if self.drop_ins:
+            service.systemctl("daemon-reload")
 
     def _kept(self, data):
         options = parse(data)
@@ -259,7 +273,8 @@ class Job:
         self._settle(self.old, old["described"])
         with states.locked():
             state = states.load()
-            reconcile(state, self.path, parse(self.old))
+            contents = {path: managed.content(path) for path in self.drop_ins}
+            reconcile(state, self.path, parse(self.old), contents)
             states.save(state)
         return self._result("returned", why)
 
@@ -275,6 +290,7 @@ class Job:
 
     def _reload_old(self):
         """Undo what a reload may have taken over."""
+        self._put_drop_ins("old")
         self._write(self.old, self.job["old"]["described"])
         return (
             ""
@@ -284,6 +300,7 @@ class Job:
 
     def _start_old(self):
         """Start with the old file, twice where need be; "" when the API answers and the containers run."""
+        self._put_drop_ins("old")
         self._write(self._kept(self.old), self.job["old"]["described"])
         for _attempt in range(2):
             if not docker.answers():
@@ -314,7 +331,7 @@ class Job:
         process = units.process(int(units.show(service.UNIT).get("MainPID") or 0))
         with states.locked():
             state = states.load()
-            running.note(state, process, data)
+            running.note(state, process, data, drop_ins.on_disk())
             if not self.returning:
                 forget(state, self.path)
             states.save(state)
@@ -352,20 +369,23 @@ def _bytes(blob):
     return states.kept(blob) if blob else b""
 
 
-def reconcile(state, path, options):
-    """Make the records say what a file put back holds: undone changes count again, those not in the file are dropped."""
+def reconcile(state, path, options, drop_in_contents=None):
+    """Make the records say what files put back hold: undone changes count again, those that are not there are dropped.
+
+    `drop_in_contents`: `{path: content}` of the drop-ins that were put back.
+    """
     state["changes"] = sorted(
         state["changes"] + state["undone"], key=lambda change: change["number"]
     )
     state["undone"] = []
     while True:
-        newest = {}
+        newest, there = {}, drop_in_contents or {}
         for change in state["changes"]:
             if change["kind"] == "daemon_json_leaf" and change["target"] == path:
-                newest[tuple(change["leaf"])] = change
-        untrue = [
-            change for leaf, change in newest.items() if look(options, leaf) != change["after"]
-        ]
+                newest[tuple(change["leaf"])] = change, look(options, change["leaf"])
+            elif change["kind"] == "file" and change["target"] in there:
+                newest[change["target"]] = change, there[change["target"]]
+        untrue = [change for change, found in newest.values() if found != change["after"]]
         if not untrue:
             break
         state["changes"] = [change for change in state["changes"] if change not in untrue]

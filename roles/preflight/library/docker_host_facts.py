@@ -41,6 +41,7 @@ import os
 import time
 
 from ansible.module_utils import hardhost_decisions as decisions
+from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_surfaces as surfaces
 from ansible.module_utils import hardhost_undo as undo
@@ -106,7 +107,11 @@ def answer(parameters):
     remaining = found if parameters["scope"] == "removed" else {}
     back = [one for one in targets if one["kind"] == "daemon_json_leaf"]
     result["restart"] = decisions.restart(
-        remaining, facts, inputs, [(one["leaf"], one["original"]) for one in back]
+        remaining,
+        facts,
+        inputs,
+        [(one["leaf"], one["original"]) for one in back],
+        any(drop_ins.carried(one) for one in targets),
     )
     closed = window.closed(
         inputs.get("docker_restart_policy"), inputs.get("docker_restart_window") or {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 
+from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_permissions as permissions
 from ansible.module_utils import hardhost_running as running_daemon
 from ansible.module_utils import hardhost_surfaces as surfaces
@@ -356,11 +357,11 @@ def _engine_changes(settings, facts):
     return [{"what": name, "before": False, "after": True} for name in missing]
 
 
-def restart(decisions, facts, inputs, removed):
+def restart(decisions, facts, inputs, removed, drop_ins_back=False):
     """What a converge means for the running daemon: `{needed, why, running, containers, allowed, reason}`.
 
-    `removed` are the leaves that `undo` would take back. `running` counts the containers that run, `containers` names
-    those that would be stopped and started again.
+    `removed` are the leaves that `undo` would take back, `drop_ins_back` says whether it takes back a drop-in of the unit.
+    `running` counts the containers that run, `containers` names those that would be stopped and started again.
     """
     answer = {
         "needed": "none",
@@ -379,7 +380,9 @@ def restart(decisions, facts, inputs, removed):
     data = daemon["data"]
     wanted = data if same(options, daemon["options"]) else word(options, data)
     found = running_daemon.step(running_daemon.known(facts), wanted, running_daemon.shown(facts))
-    answer["needed"], answer["why"] = running_daemon.with_due(found, _due(decisions, facts))
+    answer["needed"], answer["why"] = running_daemon.with_due(
+        found, _due(decisions, facts, drop_ins_back)
+    )
     if answer["needed"] == "restart":
         answer["reason"], containers = withheld(
             facts, options, bool(inputs.get("docker_restart_stop_containers"))
@@ -388,8 +391,8 @@ def restart(decisions, facts, inputs, removed):
     return answer
 
 
-def _due(decisions, facts):
-    """Why dockerd is to be started anew besides its file: asked for already, or announced by a change to come."""
+def _due(decisions, facts, drop_ins_back):
+    """Why dockerd is to be started anew besides its file: due already, or announced by a change to come or by an undo."""
     announced = [
         change["restart"]
         for one in decisions.values()
@@ -397,6 +400,8 @@ def _due(decisions, facts):
         for change in one["changes"]
         if "restart" in change
     ]
+    if drop_ins_back:
+        announced.append(drop_ins.UNIT)
     return running_daemon.due(facts) or next(iter(announced), "")
 
 
@@ -428,7 +433,12 @@ def withheld(facts, options, ordered):
             "%s was changed by somebody since dockerd was started; restart Docker by hand first, to see that it starts "
             "with it" % facts["daemon_json"]["path"]
         ), containers
-    started, now = units.flags(facts["arguments"]["running"]), facts["flags"]
+    if drop_ins.in_force(facts["state"], facts["process"]) is None:
+        return (
+            "a drop-in of docker.service was changed by somebody since dockerd was started; restart Docker by hand first, "
+            "to see that it starts with it"
+        ), containers
+    started, now = units.flags(facts["arguments"]["running"]), drop_ins.flags_without_pending(facts)
     if not same(started, now):
         return (
             "the unit's flags were changed since dockerd was started (%s); restart Docker by hand first, to see that it "

@@ -24,7 +24,7 @@ class PermissionsError(Exception):
 def paths(subject, facts):
     """The existing paths of a subject: a path, a glob, `unit:NAME` (the file systemd loaded) or `option:KEY`.
 
-    Files and directories only: a masked unit leads to /dev/null, which is everybody's.
+    Files, directories and sockets only: a masked unit leads to /dev/null, which is everybody's.
     """
     kind, separator, name = subject.partition(":")
     if separator and kind == "unit":
@@ -33,7 +33,16 @@ def paths(subject, facts):
         found = [_option(name, facts)]
     else:
         found = glob.glob(subject)
-    return sorted(path for path in found if path and (os.path.isfile(path) or os.path.isdir(path)))
+    return sorted(path for path in found if path and _ours(path))
+
+
+def _ours(path):
+    """Whether a path leads to something whose owner and mode are to be set."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISSOCK(mode)
 
 
 def _unit_file(name, facts):
@@ -103,10 +112,10 @@ def change(path, after, before=None):
     try:
         if before and _content(os.fstat(descriptor)) != before:
             raise PermissionsError("somebody else changed it meanwhile; run again")
-        os.fchown(descriptor, after["uid"], after["gid"])
-        os.fchmod(
-            descriptor, after["mode"]
-        )  # last: a change of owner clears the setuid and setgid bits
+        # A socket has no descriptor of its own; this names what was opened, and no path that somebody may exchange.
+        same = "/proc/self/fd/%d" % descriptor if _is_socket(descriptor) else descriptor
+        os.chown(same, after["uid"], after["gid"])
+        os.chmod(same, after["mode"])  # last: a change of owner clears the setuid and setgid bits
     finally:
         os.close(descriptor)
 
@@ -120,9 +129,16 @@ def _open(path):
             inner = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
             os.close(folder)
             folder = inner
-        return os.open(names[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        flags = os.O_RDONLY | os.O_NONBLOCK
+        if stat.S_ISSOCK(os.stat(names[-1], dir_fd=folder, follow_symlinks=False).st_mode):
+            flags = os.O_PATH
+        return os.open(names[-1], flags | os.O_NOFOLLOW, dir_fd=folder)
     finally:
         os.close(folder)
+
+
+def _is_socket(descriptor):
+    return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
 
 
 def worded(content):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
@@ -63,17 +64,21 @@ def accepted(facts):
         return {}
 
 
-def note(state, process, data):
+def note(state, process, data, started_with=None):
     """Record with which daemon.json (bytes, b"" for none) this process runs, and keep the bytes. The caller saves.
 
+    `started_with`: the drop-ins of the unit, as `hardhost_drop_ins.on_disk` gives them; by default those known so far.
     What a role has asked this very process for stays asked for: neither a reload nor another record fulfils it.
     """
+    if started_with is None:
+        started_with = drop_ins.in_force(state, process)
     asked = _asked(state, process)
     state["daemon"] = {
         "boot": units.boot(),
         "pid": process["pid"],
         "started": process["started"],
         "file": states.keep(data),
+        "drop_ins": started_with,
     }
     if asked:
         state["daemon"]["due"] = asked
@@ -93,8 +98,13 @@ def ask_for_restart(state, facts, why):
 
 
 def due(facts):
-    """Why this process of dockerd is to be started anew; "" where nobody has asked for it."""
-    return _asked(facts["state"], facts["process"])
+    """Why this process of dockerd is to be started anew besides its file; "" where nothing asks for it.
+
+    A role has asked for it, or a drop-in of the unit waits.
+    """
+    asked = _asked(facts["state"], facts["process"])
+    waits = drop_ins.UNIT if facts["process"] and drop_ins.pending(facts) else ""
+    return ", ".join(filter(None, (asked, waits)))
 
 
 def _asked(state, process):

@@ -5,7 +5,7 @@ A role ships `module_utils/hardhost_surface_<role>.py` with
 * `read(facts, inputs)`: what its controls need to know of the host; kept as `facts["surfaces"][<role>]`;
 * `changes(control, facts, inputs)`: `[{what, before, after}]` for a control `{id, settings}` of the role, [] where nothing
   is left to do; one with `restart` says why dockerd has to be started anew for it, and the role's module asks for it by
-  `hardhost_running.ask_for_restart`;
+  `hardhost_running.ask_for_restart`, or writes one of `hardhost_drop_ins.CARRIED`, which asks for it by being there;
 * `observe(facts, inputs, settings)`: what the checks want to know, for `{control id: settings}`; only verify asks, and it
   may take longer;
 * `PRECONDITIONS`: like the registry of `hardhost_preconditions`, for names that only this role's controls use.
@@ -21,6 +21,18 @@ from __future__ import annotations
 def present():
     """`{role: module}` of the surfaces in this project."""
     found = {}
+    try:
+        from ansible.module_utils import hardhost_surface_docker_access as docker_access
+
+        found["docker_access"] = docker_access
+    except ImportError:
+        pass
+    try:
+        from ansible.module_utils import hardhost_surface_docker_daemon as docker_daemon
+
+        found["docker_daemon"] = docker_daemon
+    except ImportError:
+        pass
     try:
         from ansible.module_utils import hardhost_surface_docker_audit as docker_audit
 

@@ -69,7 +69,7 @@ def targets(changes):
     joined = {}
     for change in changes:
         key = (change["kind"], change["target"], tuple(change.get("leaf", ())))
-        if change["kind"] in ("line", "own_line"):
+        if change["kind"] in ("line", "own_line", "member"):
             key += (change["after"]["value"],)
         one = joined.setdefault(
             key,

@@ -96,7 +96,7 @@ def job_runs():
 def environment(unit):
     """The variables a unit is started with: `Environment=` first, then its files, as systemd.exec(5) orders them."""
     variables = dict(
-        word.split("=", 1) for word in _split(unit.get("Environment", "")) if "=" in word
+        word.split("=", 1) for word in split(unit.get("Environment", "")) if "=" in word
     )
     for pattern in re.findall(r"(/\S+) \(ignore_errors=\w+\)", unit.get("EnvironmentFiles", "")):
         for path in sorted(glob.glob(pattern)):
@@ -113,10 +113,10 @@ def _assigned(line):
     """Name and value of a line of an environment file. Quotes are quotes only where they begin the value."""
     name, _unused, value = line.partition("=")
     value = value.strip()
-    return name.strip(), "".join(_split(value)) if value.startswith(("'", '"')) else value
+    return name.strip(), "".join(split(value)) if value.startswith(("'", '"')) else value
 
 
-def _split(text):
+def split(text):
     """Words as a shell would split them; where a quote is not closed, at spaces."""
     try:
         return shlex.split(text)
@@ -129,11 +129,16 @@ def command(unit):
     found = re.search(r"argv\[\]=(.*?) ; ignore_errors=", unit.get("ExecStart", ""))
     if not found:
         return []
+    return filled(found.group(1).split(), unit)
+
+
+def filled(arguments, unit):
+    """Words of a command line with the unit's variables filled in."""
     variables, words = environment(unit), []
-    for word in found.group(1).split():
+    for word in arguments:
         alone = re.fullmatch(r"\$(\w+)", word)
         if alone:
-            words += _split(variables.get(alone.group(1), ""))
+            words += split(variables.get(alone.group(1), ""))
         else:
             words.append(
                 re.sub(r"\$\{(\w+)\}", lambda match: variables.get(match.group(1), ""), word)

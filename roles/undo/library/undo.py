@@ -34,12 +34,14 @@ undone: {type: list, returned: always, description: What was taken back.}
 left: {type: list, returned: always, description: 'What stays, and why.'}
 """
 
+import grp
 import os
 import pwd
 import subprocess
 
 from ansible.module_utils import hardhost_audit_rules as audit_rules
 from ansible.module_utils import hardhost_docker as docker
+from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
@@ -94,6 +96,7 @@ class Work:
             "own_line",
             "sysctl",
             "module",
+            "member",
             "user",
             "image",
             "unit",
@@ -112,6 +115,8 @@ class Work:
 
     def do(self):
         """Take it back, and forget each record once its change is gone."""
+        if any(drop_ins.carried(one) for one in self.targets):
+            self._note()
         for targets, action in self.steps:
             action()
             self._forget(targets)
@@ -129,7 +134,11 @@ class Work:
             change for change in self.state["changes"] if change["number"] not in numbers
         ]
         # The daemon has not taken over its file yet: should it refuse, these count again.
-        self.state["undone"] += [change for change in gone if change["kind"] == "daemon_json_leaf"]
+        self.state["undone"] += [
+            change
+            for change in gone
+            if change["kind"] == "daemon_json_leaf" or drop_ins.carried(change)
+        ]
         states.save(self.state)
 
     def _add(self, targets, words, action):
@@ -164,14 +173,18 @@ class Work:
             raise Refused(
                 "%s was changed by somebody else while we were at it; run again" % daemon["path"]
             )
-        in_force = running.known(self.facts)
-        if in_force is not None:
-            running.note(self.state, self.facts["process"], in_force)
-        states.save(self.state)
+        self._note()
         if data is None:
             files.remove(daemon["path"])
         elif data != daemon["data"]:
             files.replace(daemon["path"], data, like)
+
+    def _note(self):
+        """Remember what dockerd was started with, before it changes."""
+        in_force = running.known(self.facts)
+        if in_force is not None:
+            running.note(self.state, self.facts["process"], in_force)
+        states.save(self.state)
 
     def _plan_permissions(self, targets):
         for one in targets:
@@ -297,6 +310,15 @@ class Work:
 
     def _plan_module(self, targets):
         self._add(targets, ["the module %s" % one["target"] for one in targets], lambda: None)
+
+    def _plan_member(self, targets):
+        for one in targets:
+            user, back = one["ours"]["value"], one["original"]["present"]
+            self._add(
+                [one],
+                ["%s %s the group %s" % (user, "again in" if back else "out of", one["target"])],
+                lambda one=one, user=user, back=back: set_member(one["target"], user, back),
+            )
 
     def _plan_user(self, targets):
         for one in targets:
@@ -453,6 +475,17 @@ def set_back(key, now, before):
         raise Refused("%s = %s: %s" % (key, before, error.strerror)) from error
 
 
+def set_member(group, user, present):
+    """Put a user into a group's line, or take it out; nothing where it is so already, or one of them has gone."""
+    try:
+        pwd.getpwnam(user)
+        there = user in grp.getgrnam(group).gr_mem
+    except KeyError:
+        return
+    if there != present:
+        run_program(["gpasswd", "--add" if present else "--delete", user, group])
+
+
 def remove_image(reference):
     """Take away an image's name, and the image with its last one; why it stays, where it is in use."""
     try:
@@ -489,16 +522,7 @@ def remove_user(name):
         pwd.getpwnam(name)
     except KeyError:
         return
-    done = subprocess.run(
-        ["userdel", name],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=60,
-        check=False,
-        env={"PATH": hardhost_facts.PATH},
-    )
-    if done.returncode:
-        raise Refused("userdel %s: %s" % (name, done.stdout.decode("utf-8", "replace").strip()))
+    run_program(["userdel", name])
 
 
 def remove_directory(path):

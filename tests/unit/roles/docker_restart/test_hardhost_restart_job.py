@@ -62,3 +62,15 @@ def test_once_in_force_what_was_taken_back_is_forgotten() -> None:
     found["undone"] = [found["changes"].pop(0)]
     job.forget(found, PATH)
     assert (found["undone"], found["files"]) == ([], {})
+
+
+def test_drop_ins_that_were_put_back_are_told_like_leaves() -> None:
+    """One that is gone is forgotten, one that was taken back and is there again counts again."""
+    gone, back = "/etc/systemd/system/docker.service.d/a.conf", "/b.conf"
+    written = {"present": True, "sha256": "x", "uid": 0, "gid": 0, "mode": 0o644}
+    found = state()
+    states.record(found, "r1", "a/b", "file", gone, ABSENT, written)
+    states.record(found, "r1", "a/b", "file", back, ABSENT, written)
+    found["undone"] = [found["changes"].pop()]
+    job.reconcile(found, PATH, {}, {gone: ABSENT, back: written})
+    assert [one["target"] for one in found["changes"] if one["kind"] == "file"] == [back]

@@ -1,0 +1,138 @@
+#!/usr/bin/python
+"""Write the drop-in by which docker.service serves its API over TCP to clients with a certificate.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_listen
+short_description: Serve the Docker API over TCP with certificates on both sides
+description:
+  - Checks certificate, key and authority by a handshake in memory before anything is written.
+  - Records every change before making it. Never restarts anything; M(docker_restart) brings it into force.
+options:
+  controls: {type: list, elements: dict, required: true, description: 'List of {id, settings}.'}
+  run: {type: str, required: true, description: The run id.}
+  holder: {type: str, required: true, description: Who runs.}
+author: hardhost
+"""
+
+EXAMPLES = r"""
+- name: Serve the API over TCP
+  docker_listen:
+    controls:
+      - id: docker_daemon/tls_mutual
+        settings:
+          docker_daemon_tls:
+            {address: "0.0.0.0:2376", ca: /etc/docker/tls/ca.pem, certificate: /etc/docker/tls/cert.pem,
+             key: /etc/docker/tls/key.pem, names: [db1.example.org]}
+    run: 20261121T180000Z-00000000
+    holder: ops@bastion
+"""
+
+RETURN = r"""
+controls: {type: dict, returned: always, description: 'Per control id: applied or unchanged.'}
+"""
+
+import subprocess
+
+from ansible.module_utils import hardhost_certificates as certificates
+from ansible.module_utils import hardhost_facts, hardhost_listen
+from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_permissions as permissions
+from ansible.module_utils import hardhost_running as running
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_surface_docker_daemon as surface
+from ansible.module_utils.basic import AnsibleModule
+
+
+class Refused(Exception):
+    """Nothing was written; the text says why."""
+
+
+def judge(controls, facts):
+    """Look again before writing: files may have changed since preflight looked."""
+    for control in controls:
+        problem = certificates.wrong(control["settings"]["docker_daemon_tls"])
+        problem = problem or hardhost_listen.in_the_way(facts)
+        if problem:
+            raise Refused(problem)
+
+
+def write(facts, todo, run, holder):
+    """Record, then change; everything under the host's lock and lease."""
+    with states.work(run, holder) as state:
+        in_force = running.known(facts)
+        if in_force is not None:
+            running.note(state, facts["process"], in_force)
+        for identifier, found in todo.items():
+            for one in found["permissions"]:
+                states.record(
+                    state, run, identifier, "permissions", one["path"], one["before"], one["after"]
+                )
+                states.save(state)
+                permissions.change(one["path"], one["after"], one["before"])
+        managed.write(state, [one for found in todo.values() for one in found["files"]], run)
+    subprocess.run(  # nothing is restarted by it
+        ["systemctl", "daemon-reload"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=60,
+        check=True,
+        env={"PATH": hardhost_facts.PATH},
+    )
+
+
+def apply(parameters, check_mode):
+    """The module's result. Refused where nothing may be written."""
+    facts = hardhost_facts.collect_local()
+    controls = [one for one in parameters["controls"] if one["settings"].get("docker_daemon_tls")]
+    judge(controls, facts)
+    todo = {one["id"]: surface.plan(one, facts) for one in controls}
+    touched = {identifier for identifier, found in todo.items() if any(found.values())}
+    if touched and not check_mode:
+        write(facts, todo, parameters["run"], parameters["holder"])
+    return {
+        "changed": bool(touched),
+        "controls": {
+            identifier: "applied" if identifier in touched else "unchanged" for identifier in todo
+        },
+        "diff": [one for found in todo.values() for one in differences(found)],
+    }
+
+
+def differences(found):
+    """For --diff."""
+    shown = managed.differences(found["files"])
+    for one in found["permissions"]:
+        before, after = (permissions.worded(one[key]) + "\n" for key in ("before", "after"))
+        names = {"before_header": one["path"], "after_header": one["path"]}
+        shown.append(dict(names, before=before, after=after))
+    return shown
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "controls": {"type": "list", "elements": "dict", "required": True},
+            "run": {"type": "str", "required": True},
+            "holder": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**apply(module.params, module.check_mode))
+    except (
+        Refused,
+        OSError,
+        permissions.PermissionsError,
+        states.StateError,
+        subprocess.SubprocessError,
+    ) as error:
+        module.fail_json(msg="the API is served as before: %s" % error)
+
+
+if __name__ == "__main__":
+    main()

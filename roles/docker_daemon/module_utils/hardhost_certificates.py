@@ -1,0 +1,112 @@
+"""Whether a certificate, its key and an authority serve for mutual TLS: found out by a handshake in memory, without a daemon.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import ssl
+
+from ansible.module_utils import hardhost_files as files
+
+PARTS = ("ca", "certificate", "key")
+PATH = re.compile(r"/[A-Za-z0-9._/@+-]+")
+ADDRESS = re.compile(r"(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
+ROUNDS = 20  # steps of one handshake, at the most
+
+
+def wrong(tls):
+    """What is wrong with `{address, ca, certificate, key, names}`; "" where dockerd can serve with it and be believed."""
+    if not ADDRESS.fullmatch(str(tls.get("address"))):
+        return "docker_daemon_tls_address is no address and port such as 0.0.0.0:2376"
+    for part in PARTS:
+        problem = _file(part, str(tls.get(part) or ""))
+        if problem:
+            return problem
+    return _pair(tls) or _believed(tls)
+
+
+def _file(part, path):
+    """A path is a path, leads to root's file, and the key is for nobody else to read."""
+    if "-----BEGIN" in path:
+        return "docker_daemon_tls_%s is text: put it into a file on the host and give its path" % part
+    if not PATH.fullmatch(path):
+        return "docker_daemon_tls_%s is no path" % part
+    found = files.describe(path)
+    if not found or not os.path.isfile(path):
+        return "%s is not there" % path
+    if found["uid"] != 0 or found["mode"] & 0o022:
+        return "%s can be changed by others than root" % path
+    if part == "key" and found["mode"] & 0o077:
+        return "the key %s can be read by others than root: it may be known, make a new one" % path
+    return ""
+
+
+def _no_password(*_unused):
+    return b""  # otherwise OpenSSL would ask at a terminal
+
+
+def _server(tls):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls["certificate"], tls["key"], password=_no_password)
+    return context
+
+
+def _pair(tls):
+    """Key and certificate belong together and can be read as such."""
+    try:
+        _server(tls)
+    except ssl.SSLError as error:
+        if "MISMATCH" in str(error):
+            return "the key %s is not that of the certificate %s" % (tls["key"], tls["certificate"])
+        return "%s and %s cannot be used, or the key is encrypted, which dockerd cannot read (%s)" % (
+            tls["certificate"],
+            tls["key"],
+            error.reason or "no PEM",
+        )
+    except OSError as error:
+        return "%s cannot be read: %s" % (error.filename or tls["key"], error.strerror)
+    return ""
+
+
+def _believed(tls):
+    """A client that knows the authority believes the certificate, by every name."""
+    try:
+        for name in tls.get("names") or []:
+            problem = handshake(_server(tls), _client(tls["ca"]), str(name))
+            if problem:
+                return "%s as %s: %s" % (tls["certificate"], name, problem)
+    except ssl.SSLError as error:
+        return "%s is no authority's certificate (%s)" % (tls["ca"], error.reason or "no PEM")
+    return ""
+
+
+def _client(authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(authority)
+    context.hostname_checks_common_name = False  # clients written in Go look at subjectAltName alone
+    return context
+
+
+def handshake(server, client, name):
+    """Why a client does not believe a server, "" where it does. Both are contexts, nothing leaves this process."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    one = client.wrap_bio(to_client, to_server, server_hostname=name)
+    other = server.wrap_bio(to_server, to_client, server_side=True)
+    for _round in range(ROUNDS):
+        try:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                one.do_handshake()
+                return ""
+        except ssl.SSLCertVerificationError as error:
+            return error.verify_message
+        _step(other)
+    return "no handshake comes about"
+
+
+def _step(side):
+    with contextlib.suppress(ssl.SSLWantReadError):
+        side.do_handshake()

@@ -1,0 +1,123 @@
+"""What is wrong with a certificate, its key and its authority is found before dockerd sees them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import hardhost_certificates as certificates
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the files have to be root's")
+EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+SERVER = "subjectAltName=DNS:docker.test,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n"
+
+
+def openssl(folder: Path, *words: str) -> None:
+    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=60)
+
+
+def authority(folder: Path, name: str) -> None:
+    words = ("-days", "30", "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign")
+    openssl(folder, "req", "-x509", *EC, *words, "-keyout", f"{name}.key", "-out", f"{name}.pem")
+
+
+CONFIG = """[ca]
+default_ca = d
+[d]
+database = index.txt
+serial = serial
+new_certs_dir = .
+policy = p
+default_md = sha256
+certificate = ca.pem
+private_key = ca.key
+[p]
+commonName = supplied
+"""
+
+
+def signed(folder: Path, name: str, extensions: str, end: str = "20490101000000Z") -> None:
+    """`openssl ca`, for it alone can make a certificate of long ago with every version."""
+    openssl(
+        folder, "req", "-new", *EC, "-subj", f"/CN={name}",
+        "-keyout", f"{name}.key", "-out", f"{name}.csr",
+    )  # fmt: skip
+    (folder / f"{name}.ext").write_text(extensions)
+    openssl(
+        folder, "ca", "-batch", "-notext", "-config", "ca.cnf", "-in", f"{name}.csr",
+        "-out", f"{name}.pem", "-extfile", f"{name}.ext",
+        "-startdate", "20200101000000Z", "-enddate", end,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("tls")
+    authority(made, "ca")
+    authority(made, "stranger")
+    (made / "ca.cnf").write_text(CONFIG)
+    (made / "index.txt").touch()
+    (made / "serial").write_text("01\n")
+    signed(made, "server", SERVER)
+    signed(made, "expired", SERVER, "20200102000000Z")
+    signed(made, "client", "subjectAltName=DNS:docker.test\nextendedKeyUsage=clientAuth\n")
+    signed(made, "nameless", "extendedKeyUsage=serverAuth\n")
+    openssl(
+        made, "ec", "-in", "server.key", "-aes256", "-passout", "pass:x", "-out", "locked.key"
+    )
+    for path in made.glob("*.key"):
+        path.chmod(0o600)
+    (made / "open.key").write_bytes((made / "server.key").read_bytes())
+    (made / "open.key").chmod(0o640)
+    (made / "broken.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n")
+    return made
+
+
+def wrong(folder: Path, **changed: Any) -> str:
+    given = {
+        "address": "0.0.0.0:2376",
+        "ca": "ca.pem",
+        "certificate": "server.pem",
+        "key": "server.key",
+        "names": ["docker.test", "127.0.0.1"],
+        **changed,
+    }
+    for part in certificates.PARTS:
+        if "." in given[part] and "/" not in given[part]:
+            given[part] = str(folder / given[part])
+    found: str = certificates.wrong(given)
+    return found
+
+
+def test_what_serves(folder: Path) -> None:
+    assert wrong(folder) == ""
+    assert wrong(folder, address="[::]:2376") == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"key": "client.key"}, "is not that of the certificate"),
+        ({"key": "locked.key"}, "encrypted"),
+        ({"key": "open.key"}, "can be read by others than root"),
+        ({"key": "none.key"}, "is not there"),
+        ({"key": "-----BEGIN EC PRIVATE KEY-----"}, "give its path"),
+        ({"key": "/a b"}, "is no path"),
+        ({"ca": "stranger.pem"}, "unable to get local issuer certificate"),
+        ({"ca": "broken.pem"}, "is no authority's certificate"),
+        ({"certificate": "broken.pem"}, "cannot be used"),
+        ({"certificate": "expired.pem", "key": "expired.key"}, "certificate has expired"),
+        ({"certificate": "client.pem", "key": "client.key"}, "as docker.test: "),
+        ({"certificate": "nameless.pem", "key": "nameless.key"}, "ismatch"),
+        ({"names": ["other.test"]}, "not valid for 'other.test'"),
+        ({"names": ["127.0.0.2"]}, "not valid for '127.0.0.2'"),
+        ({"address": "2376"}, "is no address and port"),
+        ({"address": "host.test:2376"}, "is no address and port"),
+    ],
+    ids=lambda one: str(one)[:40],
+)
+def test_what_does_not(folder: Path, changed: dict[str, Any], said: str) -> None:
+    assert said in wrong(folder, **changed)
