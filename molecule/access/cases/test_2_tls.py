@@ -101,9 +101,7 @@ def test_what_is_wrong_is_refused_before_anything_changes(
         assert node.sh(f"test -e {DROP_IN}", check=False).returncode == 1
 
 
-def test_a_key_as_text_is_refused_and_said_nowhere(
-    project: Project, prepared: list[Host]
-) -> None:
+def test_a_key_as_text_is_refused_and_said_nowhere(project: Project, prepared: list[Host]) -> None:
     text = prepared[0].out(f"cat {FOLDER}/server.key")
     project.give(**{**GIVEN, "docker_daemon_tls_key": text})
     run = project.play("preflight", "-vvv")

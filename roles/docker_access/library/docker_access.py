@@ -67,7 +67,9 @@ def set_permissions(state, run, control, one):
     try:
         permissions.change(one["path"], one["after"], one["before"])
     except (OSError, permissions.PermissionsError) as error:
-        raise Refused("%s: %s" % (one["path"], getattr(error, "strerror", None) or error)) from error
+        raise Refused(
+            "%s: %s" % (one["path"], getattr(error, "strerror", None) or error)
+        ) from error
 
 
 def set_member(state, run, control, user, present):
@@ -112,7 +114,9 @@ def differences(found):
     """For --diff."""
     shown = managed.differences(found["files"])
     for one in found["permissions"]:
-        shown.append(difference(one["path"], *[permissions.worded(one[key]) for key in ("before", "after")]))
+        shown.append(
+            difference(one["path"], *[permissions.worded(one[key]) for key in ("before", "after")])
+        )
     for user, present in found["members"]:
         texts = ["", user] if present else [user, ""]
         shown.append(difference("group %s" % group.GROUP, *texts))

@@ -53,7 +53,9 @@ def edits(found, wanted):
 def strangers(found, wanted):
     """Who belongs to the group and is not wanted: `{"listed": [...], "primary": [...]}`."""
     known = set(wanted) | {ROOT}
-    return {kind: [user for user in found[kind] if user not in known] for kind in ("listed", "primary")}
+    return {
+        kind: [user for user in found[kind] if user not in known] for kind in ("listed", "primary")
+    }
 
 
 def missing(found, wanted):

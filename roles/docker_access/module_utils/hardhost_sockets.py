@@ -77,7 +77,10 @@ def kept(following, rule):
         too_much = int(following["mode"], 8) & ~int(rule["mode"], 8)
     except ValueError:
         return False
-    return not too_much and (following["user"], following["group"]) == (rule["owner"], rule["group"])
+    return not too_much and (following["user"], following["group"]) == (
+        rule["owner"],
+        rule["group"],
+    )
 
 
 def drop_in(control, rule):

@@ -140,6 +140,27 @@ def docker_group_changeable(_facts, _inputs, control):
     return None
 
 
+def docker_socket_settable(facts, _inputs, control):
+    """The group is there, and nothing but systemd decides to whom the next socket goes.
+
+    An engine that is yet to be installed brings both.
+    """
+    rule = control["settings"].get("docker_access_sockets", {}).get(sockets.DOCKER)
+    if not rule or not (facts["engine"]["installed"] or os.path.exists(sockets.DOCKER)):
+        return None
+    unusable = permissions.unusable({sockets.DOCKER: rule})
+    if unusable:
+        return hold(unusable, "make the group, or except this control")
+    following = sockets.next_docker(facts)
+    if following["maker"] != sockets.UNIT and not sockets.kept(following, rule):
+        return hold(
+            "dockerd gives the socket to %s:%s, now and with its next start"
+            % (following["user"], following["group"]),
+            "remove group from daemon.json or the unit's flags, restart Docker, and run again",
+        )
+    return None
+
+
 def containerd_socket_there(_facts, _inputs, _control):
     """There is a containerd of the system's own, and its configuration gives the socket to root."""
     if not os.path.exists(sockets.CONTAINERD):
@@ -157,4 +178,5 @@ def containerd_socket_there(_facts, _inputs, _control):
 PRECONDITIONS = {
     "containerd_socket_there": containerd_socket_there,
     "docker_group_changeable": docker_group_changeable,
+    "docker_socket_settable": docker_socket_settable,
 }

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import ssl
+import stat
 
 from ansible.module_utils import hardhost_files as files
 
@@ -32,17 +33,36 @@ def wrong(tls):
 def _file(part, path):
     """A path is a path, leads to root's file, and the key is for nobody else to read."""
     if "-----BEGIN" in path:
-        return "docker_daemon_tls_%s is text: put it into a file on the host and give its path" % part
+        return (
+            "docker_daemon_tls_%s is text: put it into a file on the host and give its path" % part
+        )
     if not PATH.fullmatch(path):
         return "docker_daemon_tls_%s is no path" % part
     found = files.describe(path)
     if not found or not os.path.isfile(path):
         return "%s is not there" % path
-    if found["uid"] != 0 or found["mode"] & 0o022:
-        return "%s can be changed by others than root" % path
+    open_one = next(filter(_open_to_others, _above(path)), "")
+    if open_one:
+        return "%s can be changed by others than root" % open_one
     if part == "key" and found["mode"] & 0o077:
         return "the key %s can be read by others than root: it may be known, make a new one" % path
     return ""
+
+
+def _above(path):
+    """The path, what it leads to, and all directories above both: whoever changes one of them decides what is there."""
+    for one in (path, os.path.realpath(path)):
+        there = one
+        while there != "/":
+            yield there
+            there = os.path.dirname(there)
+
+
+def _open_to_others(path):
+    """Whether others than root can put something else at a path. In a sticky directory only a file's owner can."""
+    status = os.stat(path)
+    sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    return status.st_uid != 0 or (status.st_mode & 0o022 and not sticky)
 
 
 def _no_password(*_unused):
@@ -62,10 +82,13 @@ def _pair(tls):
     except ssl.SSLError as error:
         if "MISMATCH" in str(error):
             return "the key %s is not that of the certificate %s" % (tls["key"], tls["certificate"])
-        return "%s and %s cannot be used, or the key is encrypted, which dockerd cannot read (%s)" % (
-            tls["certificate"],
-            tls["key"],
-            error.reason or "no PEM",
+        return (
+            "%s and %s cannot be used, or the key is encrypted, which dockerd cannot read (%s)"
+            % (
+                tls["certificate"],
+                tls["key"],
+                error.reason or "no PEM",
+            )
         )
     except OSError as error:
         return "%s cannot be read: %s" % (error.filename or tls["key"], error.strerror)
@@ -87,7 +110,9 @@ def _believed(tls):
 def _client(authority):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(authority)
-    context.hostname_checks_common_name = False  # clients written in Go look at subjectAltName alone
+    context.hostname_checks_common_name = (
+        False  # clients written in Go look at subjectAltName alone
+    )
     return context
 
 

@@ -8,6 +8,7 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 
@@ -47,11 +48,16 @@ def address(tls):
 
 
 def closed(tls):
-    """What is to be taken from the modes of the files: `[{path, before, after}]`."""
+    """What is to be taken from the modes of the files: `[{path, before, after}]`.
+
+    By the file that a link leads to; one that is two of the parts gets what both rules leave.
+    """
+    known = {}
     for part, mode in sorted(RULES.items()):
         rule = {"owner": "root", "group": "root", "mode": mode}
-        for path in permissions.paths("%s" % tls[part], {}):
-            before, after = permissions.wanted(path, rule)
+        for path in map(os.path.realpath, permissions.paths(str(tls[part]), {})):
+            before, after = permissions.wanted(path, rule, known.get(path))
+            known[path] = after
             if before != after:
                 yield {"path": path, "before": before, "after": after}
 
@@ -72,7 +78,7 @@ def in_the_way(facts):
 def observe(tls, facts):
     """How dockerd answers a stranger: `{running, following, serves, refusal, answer}`.
 
-    `running`, `following`: whether it was started so, and will be the next time. `serves`: whether the certificate of the
+    `running`, `following`: whether it was started so, with this authority, and will be the next time. `serves`: whether the certificate of the
     file is shown. `refusal`: what the server says to a client without one. `answer`: whether it gets the API nevertheless.
     """
     running = units.flags((facts["process"] or {}).get("arguments") or ["dockerd"])
@@ -89,7 +95,11 @@ def observe(tls, facts):
 
 
 def _mutual(flags, tls):
-    return flags.get("tlsverify") is True and address(tls) in (flags.get("hosts") or [])
+    return (
+        flags.get("tlsverify") is True
+        and flags.get("tlscacert") == tls["ca"]  # another authority lets others in
+        and address(tls) in (flags.get("hosts") or [])
+    )
 
 
 def _ask(host, port, certificate):

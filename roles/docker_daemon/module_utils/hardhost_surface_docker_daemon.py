@@ -55,7 +55,9 @@ def tls_usable(facts, _inputs, control):
     """The certificates serve, and nothing else decides about the listeners."""
     problem = certificates.wrong(control["settings"].get("docker_daemon_tls", {}))
     if problem:
-        return hold(problem, "mend it on the host, or the input; docs/access.md says how they are made")
+        return hold(
+            problem, "mend it on the host, or the input; docs/access.md says how they are made"
+        )
     problem = listen.in_the_way(facts)
     if problem:
         return hold(problem, "remove that, restart Docker by hand, and run again")

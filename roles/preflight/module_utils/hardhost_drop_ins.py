@@ -45,10 +45,15 @@ def in_force(state, process):
     By the record of its start where this is the process that was recorded, else by files that are older than the process.
     """
     recorded = state["daemon"]
-    if recorded and process and (recorded["boot"], recorded["pid"], recorded["started"]) == (
-        units.boot(),
-        process["pid"],
-        process["started"],
+    if (
+        recorded
+        and process
+        and (recorded["boot"], recorded["pid"], recorded["started"])
+        == (
+            units.boot(),
+            process["pid"],
+            process["started"],
+        )
     ):
         return recorded.get("drop_ins", {})
     if not process:
@@ -109,6 +114,8 @@ def is_one_of(path, choices):
     """Whether a path holds one of these kept contents, None standing for absence."""
     there = managed.content(path)
     return any(
-        there["sha256"] == one["sha256"] if there["present"] and one else not there["present"] and not one
+        there["sha256"] == one["sha256"]
+        if there["present"] and one
+        else not there["present"] and not one
         for one in choices
     )

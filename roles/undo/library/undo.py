@@ -37,6 +37,7 @@ left: {type: list, returned: always, description: 'What stays, and why.'}
 import grp
 import os
 import pwd
+import stat
 import subprocess
 
 from ansible.module_utils import hardhost_audit_rules as audit_rules
@@ -188,6 +189,10 @@ class Work:
 
     def _plan_permissions(self, targets):
         for one in targets:
+            if self._made_anew(one):
+                self.left.append("%s: owner and mode stay, for it was made anew" % one["target"])
+                self._add([one], [], lambda: None)
+                continue
             present = files.describe(one["target"])
             now = {key: present[key] for key in ("uid", "gid", "mode")} if present else None
             if now and not between(now, one["ours"], one["original"]):
@@ -215,6 +220,23 @@ class Work:
                 ["%s: owner and mode" % one["target"]],
                 lambda one=one, now=now: self._give_back(one, now),
             )
+
+    def _made_anew(self, one):
+        """Whether this is a socket that was made after ours: what somebody had let into that one is gone with it.
+
+        Not where we made its unit say so: then the one of before is to be open as it was.
+        """
+        if not is_socket(one["target"]):
+            return False
+        if any(
+            other["kind"] == "file" and set(other["controls"]) & set(one["controls"])
+            for other in self.targets
+        ):
+            return False
+        set_by_us = [
+            change["time"] for change in self.state["changes"] if change["number"] in one["numbers"]
+        ]
+        return files.describe(one["target"])["mtime_ns"] / 1e9 > max(set_by_us) + 1
 
     def _give_back(self, one, now):
         if now in (None, one["original"]):
@@ -430,6 +452,14 @@ def run_program(words):
     if done.returncode:
         said = done.stdout.decode("utf-8", "replace").strip()
         raise Refused("%s: %s" % (" ".join(words[:3]), said))
+
+
+def is_socket(path):
+    """Whether a path leads to a socket. Its time is that of its making: nobody writes to it by its name."""
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def between(now, ours, original):

@@ -142,3 +142,28 @@ def test_a_socket_is_given_owner_and_mode(tmp_path: Path) -> None:
         assert permissions.paths(str(path), {}) == [str(path)]
         permissions.change(str(path), {"uid": 0, "gid": 7, "mode": 0o660}, before)
     assert (path.stat().st_mode & 0o7777, path.stat().st_gid) == (0o660, 7)
+
+
+def settable(host: dict[str, Any], rule: dict[str, str]) -> Any:
+    control = {"id": "x", "settings": {"docker_access_sockets": {sockets.DOCKER: rule}}}
+    return surface.docker_socket_settable(host, {}, control)
+
+
+def test_a_group_that_is_not_there_holds_the_socket_back(unit: Path) -> None:
+    found = settable(facts(), {**RULE, "group": "nobody-knows"})
+    assert found["decision"] == "pending"
+    assert "nobody-knows" in found["reason"]
+
+
+def test_an_engine_to_be_installed_brings_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "DOCKER", "/nowhere/docker.sock")
+    host = facts(engine={"installed": False, "running": False})
+    assert settable(host, {**RULE, "group": "nobody-knows"}) is None
+
+
+def test_a_socket_that_dockerd_gives_to_others_is_held_back() -> None:
+    given = {**RULE, "group": "root"}
+    host = facts({"group": "users"}, flags={"hosts": ["unix:///x"]})
+    assert "root:users" in settable(host, given)["reason"]
+    host = facts({"group": "root"}, flags={"hosts": ["unix:///x"]})
+    assert settable(host, given) is None

@@ -65,9 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     signed(made, "expired", SERVER, "20200102000000Z")
     signed(made, "client", "subjectAltName=DNS:docker.test\nextendedKeyUsage=clientAuth\n")
     signed(made, "nameless", "extendedKeyUsage=serverAuth\n")
-    openssl(
-        made, "ec", "-in", "server.key", "-aes256", "-passout", "pass:x", "-out", "locked.key"
-    )
+    openssl(made, "ec", "-in", "server.key", "-aes256", "-passout", "pass:x", "-out", "locked.key")
     for path in made.glob("*.key"):
         path.chmod(0o600)
     (made / "open.key").write_bytes((made / "server.key").read_bytes())
@@ -121,3 +119,13 @@ def test_what_serves(folder: Path) -> None:
 )
 def test_what_does_not(folder: Path, changed: dict[str, Any], said: str) -> None:
     assert said in wrong(folder, **changed)
+
+
+@pytest.mark.parametrize(("mode", "fine"), [(0o755, True), (0o775, False), (0o1777, True)])
+def test_whoever_can_replace_a_file_decides(mode: int, fine: bool, folder: Path) -> None:
+    inner = folder / f"inner{mode}"
+    inner.mkdir()
+    (inner / "key").symlink_to(folder / "server.key")
+    inner.chmod(mode)
+    found = wrong(folder, key=str(inner / "key"))
+    assert found == ("" if fine else f"{inner} can be changed by others than root")

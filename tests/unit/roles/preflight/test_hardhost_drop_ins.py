@@ -109,3 +109,20 @@ def test_a_drop_in_to_be_written_or_taken_back_is_a_restart(path: Path) -> None:
     assert decisions.restart(applied, host(NEW), {}, [])["needed"] == "restart"
     assert decisions.restart({}, host(NEW), {}, [], True)["needed"] == "restart"
     assert decisions.restart({}, host(NEW), {}, [])["needed"] == "none"
+
+
+def test_two_reasons_are_both_said(path: Path) -> None:
+    one = recorded(host(NEW))
+    one["state"]["daemon"]["due"] = "AppArmor"
+    path.write_bytes(TLS)
+    assert running.due(one) == "AppArmor, docker.service"
+
+
+def test_without_a_daemon_what_is_there_is_the_way_back(path: Path) -> None:
+    path.write_bytes(TLS)
+    one = facts()
+    one["process"] = None
+    assert running.due(one) == ""
+    choices = drop_ins.both(drop_ins.in_force(one["state"], None))[str(path)]
+    assert choices["old"] == choices["wanted"]
+    assert choices["old"]["present"]

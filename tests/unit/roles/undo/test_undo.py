@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_state as states
 
 from tests.unit.roles.hosts import Json, facts, module
@@ -229,3 +233,48 @@ def test_a_state_that_cannot_be_read_is_left_alone(
     monkeypatch.setattr(hardhost_facts, "collect", lambda: facts(state_error="has version 2"))
     with pytest.raises(undo.Refused, match="version 2"):
         host.undo()
+
+
+def opened_socket(path: Path) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(str(path))
+    path.chmod(0o660)
+    return made
+
+
+@pytest.mark.parametrize("case", ["the same", "made anew", "made anew by our drop-in"])
+def test_a_socket_is_opened_again_only_where_it_is_that_one(
+    case: str, host: Host, tmp_path: Path
+) -> None:
+    """Somebody had opened the one of before; the host was booted, and that of today is closed."""
+    path, drop_in = tmp_path / "docker.sock", tmp_path / "zz.conf"
+    mode = {"uid": 0, "gid": 0, "mode": 0o660}
+    host.had("permissions", path, {**mode, "mode": 0o666}, mode)
+    with opened_socket(path):
+        later = 0 if case == "the same" else 60
+        os.utime(path, (time.time() + later, time.time() + later))
+        if case == "made anew by our drop-in":
+            drop_in.write_text("x")
+            host.had("file", drop_in, ABSENT, managed.content(str(drop_in)))
+        found = host.undo()
+        assert path.stat().st_mode & 0o777 == (0o660 if case == "made anew" else 0o666)
+        assert bool(found["left"]) == (case == "made anew")
+    assert states.load()["changes"] == []
+
+
+def test_members_go_back_one_by_one(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[Any] = []
+    monkeypatch.setattr(undo, "run_program", called.append)
+    for user, here in (("nobody", True), ("daemon", False), ("nobody-knows", False)):
+        after = {"present": here, "value": user}
+        host.had("member", Path("docker-test"), {"present": not here}, after)
+    line = SimpleNamespace(gr_mem=["nobody"])
+    monkeypatch.setattr(undo.grp, "getgrnam", lambda _name: line)
+    assert len(host.undo(check=True)["undone"]) == 3
+    assert called == []
+    host.undo()
+    assert called == [
+        ["gpasswd", "--add", "daemon", "docker-test"],
+        ["gpasswd", "--delete", "nobody", "docker-test"],
+    ]
+    assert states.load()["changes"] == []
