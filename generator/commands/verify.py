@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -46,9 +47,11 @@ def verify(
         console.print_message(f"{shown(project)}: signed by {signed_by(project, signers)}")
     plan = plan_of(project)
     started = datetime.now(UTC)
-    hosts = [*_audit(project, inventory, plan, limit, probe=probe)]
+    names = runs.inventory_hosts(project, inventory, plan.group, limit)
+    report = report or _place(project, names)
+    hosts = [*_audit(project, inventory, limit, plan, names, probe=probe)]
     found = build(plan, hosts, probe=probe, started=started, finished=datetime.now(UTC))
-    _write(report or project / "artifacts" / "report.json", found.to_json())
+    _write(report, found.to_json())
     if junit:
         from generator.junit import junit as worded  # noqa: PLC0415 - only where it is asked for
 
@@ -120,11 +123,27 @@ def expired(plan: Plan, project: Path, today: date) -> Iterator[Problem]:
             yield Problem(shown(project / PLAN), 0, text)
 
 
+def _place(project: Path, names: list[str]) -> Path:
+    """Where the report goes by default; a host can have a name by which its decisions lie there."""
+    place = project / "artifacts" / "report.json"
+    if place in (_artifact_file(project, name) for name in names):
+        raise HardhostError(
+            f"{shown(place)}: holds the decisions for the host 'report'; "
+            "give the report another place with --report FILE"
+        )
+    return place
+
+
 def _audit(
-    project: Path, inventory: Path, plan: Plan, limit: str | None, *, probe: bool
+    project: Path,
+    inventory: Path,
+    limit: str | None,
+    plan: Plan,
+    names: list[str],
+    *,
+    probe: bool,
 ) -> Iterator[Host]:
-    """Every host of the group: those that preflight could read now, and why not for the others."""
-    names = runs.inventory_hosts(project, inventory, plan.group, limit)
+    """Each of these hosts: those that preflight could read now, and why not for the others."""
     _progress(f"preflight reads {len(names)} hosts")
     before = {name: _artifact(project, name).get("run") for name in names}
     outcome = runs.preflight(project, inventory, limit) if names else runs.Outcome({}, {})
@@ -152,12 +171,15 @@ def _progress(text: str) -> None:
         sys.stderr.write(f"{text} ...\n")
 
 
+def _artifact_file(project: Path, host: str) -> Path:
+    """Where the action `preflight` leaves it: no two hosts have the same."""
+    return project / "artifacts" / f"{quote(host, safe='')}.json"
+
+
 def _artifact(project: Path, host: str) -> dict[str, Any]:
     """The decisions preflight left; an empty object where none can be read."""
     try:
-        found = json.loads(
-            (project / "artifacts" / f"{host.replace('/', '_')}.json").read_text("utf-8")
-        )
+        found = json.loads(_artifact_file(project, host).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import remote
 from onhost.probed import PROBED
@@ -58,8 +59,13 @@ def artifact_problem(
     return f"preflight's decisions are {int(age)} seconds old: {again}" if age > max_age else ""
 
 
+def artifact_file(project: Path, host: str) -> Path:
+    """Where the action `preflight` leaves it: no two hosts have the same."""
+    return project / "artifacts" / f"{quote(host, safe='')}.json"
+
+
 def load_artifact(project: Path, host: str) -> dict[str, Any] | None:
-    path = project / "artifacts" / f"{host.replace('/', '_')}.json"
+    path = artifact_file(project, host)
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
@@ -74,8 +80,9 @@ class Auditor:
         result = HostResult(name)
         artifact = load_artifact(self.project, name)
         if artifact is None:
+            wanted_file = f"artifacts/{artifact_file(self.project, name).name}"
             result.problem = (
-                f"preflight has left no decisions (artifacts/{name}.json): run preflight.yml first"
+                f"preflight has left no decisions ({wanted_file}): run preflight.yml first"
             )
             return result
         result.engine, result.os = artifact.get("engine") or {}, artifact.get("os") or {}

@@ -16,6 +16,7 @@ import secrets
 import socket
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
@@ -206,7 +207,7 @@ def to_be_recreated(plan, found):
 def write(folder, artifact):
     """Write `<host>.json` in one step."""
     folder.mkdir(exist_ok=True)
-    path = folder / (artifact["host"].replace("/", "_") + ".json")
+    path = folder / (quote(artifact["host"], safe="") + ".json")  # no two hosts have the same
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as stream:
         json.dump(artifact, stream, indent=1, sort_keys=True, default=str)
     os.chmod(stream.name, 0o600)

@@ -149,6 +149,20 @@ def test_json_on_stdout_is_the_report(
     assert not (project / "artifacts" / "report.json").exists()
 
 
+def test_a_host_may_be_named_like_the_report(project: Path, fleet: Fleet, tmp_path: Path) -> None:
+    """Its decisions are not overwritten, and what to do is said before anything is read."""
+    leave(project, "report", OLD)
+    checked = fleet({"db1": NEW, "report": NEW})
+    with pytest.raises(HardhostError, match="--report FILE"):
+        run(project)
+    assert checked == []
+    elsewhere = tmp_path / "report.json"
+    assert run(project, report=elsewhere) == 0
+    assert checked == ["db1", "report"]
+    assert len(json.loads(elsewhere.read_text())["hosts"]) == 2
+    assert json.loads((project / "artifacts" / "report.json").read_text())["host"] == "report"
+
+
 def test_an_untouched_project_has_no_modifications(project: Path) -> None:
     assert list(modifications(project)) == []
 

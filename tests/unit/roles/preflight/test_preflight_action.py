@@ -154,9 +154,9 @@ def test_a_refused_host_has_one_line() -> None:
 
 def test_an_artifact_replaces_the_old_one_in_one_step(tmp_path: Path) -> None:
     folder = tmp_path / "artifacts"
-    for host in ("db1", "db1", "a/b"):
+    for host in ("db1", "db1", "a/b", "a_b"):
         preflight.write(folder, preflight.describe(PLAN, host, found(), {}))
-    assert sorted(path.name for path in folder.iterdir()) == ["a_b.json", "db1.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["a%2Fb.json", "a_b.json", "db1.json"]
     artifact = json.loads((folder / "db1.json").read_text())
     assert (artifact["schema"], artifact["host"], artifact["run"]) == (1, "db1", preflight.RUN)
     assert (folder / "db1.json").stat().st_mode & 0o077 == 0
