@@ -13,7 +13,7 @@ from tests.hosts import breakage
 from tests.hosts.observation import observe
 from tests.hosts.project import Project, Run, render
 from tests.hosts.serving import Serving
-from tests.hosts.steps import LONG, Steps, untouched
+from tests.hosts.steps import LONG, ORIGINAL, Steps, put_daemon_json, untouched
 
 PROFILES = Path(__file__).parents[1] / "profiles"
 DAEMON_JSON = "/etc/docker/daemon.json"
@@ -154,3 +154,32 @@ def test_a_daemon_that_is_down_comes_back_with_the_old_file(wide: Project, used:
         breakage.mend(used.host)
     assert_original(used)
     assert observe(used.host)["daemon"]["LiveRestoreEnabled"] is False
+
+
+@LONG
+def test_a_service_that_was_stopped_and_disabled_is_disabled_again(
+    new: Steps, memory: Path
+) -> None:
+    """A converge starts and enables it; what a rollback takes back is what the next boot does."""
+    host = new.host
+    project: Project = render("development", memory / "disabled", [host])
+    host.sh(f"docker rm -f $(docker ps -aq); rm -rf {Path(STATE).parent}", check=False)
+    put_daemon_json(host, ORIGINAL)
+    host.sh("systemctl disable --quiet docker.service; systemctl stop docker.socket docker.service")
+    try:
+        foreseen = project.play("site", "--check")
+        assert "engine enabled at boot" in " ".join(foreseen.text.split())
+        assert enabled(new) == "disabled"
+        project.play().assert_converged(host)
+        assert enabled(new) == "enabled"
+        project.play("site", "--check").assert_unchanged(host)
+        rollback(project, "all").assert_converged(host)
+        assert enabled(new) == "disabled"
+        assert host.out("docker version")
+        assert host.sh(f"cat {DAEMON_JSON}").stdout == ORIGINAL
+    finally:
+        host.sh("systemctl enable --quiet docker.service")
+
+
+def enabled(steps: Steps) -> str:
+    return steps.host.sh("systemctl is-enabled docker.service", check=False).stdout.decode().strip()

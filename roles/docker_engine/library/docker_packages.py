@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Name the packages that bring what a host lacks of the Docker Engine, and record that they are about to be installed.
+"""Name the packages that bring what a host lacks of the Docker Engine, and record what is about to be done for it.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -12,9 +12,11 @@ short_description: Name and record the packages that the Docker Engine lacks
 description:
   - Installs nothing itself. What it names and is not installed yet goes into the state first.
   - In check mode it says what would be installed, without package lists or the network.
+  - Records that the service is about to be enabled, where it is not.
 options:
   engine: {type: bool, required: true, description: Whether the engine is missing.}
   client: {type: bool, required: true, description: Whether the docker command is missing.}
+  start: {type: bool, required: true, description: Whether the service is about to be started and enabled.}
   install: {type: bool, required: true, description: Whether packages may be installed; without it a lack is a failure.}
   os: {type: dict, required: true, description: 'The id, version and family of the operating system.'}
   binary: {type: str, required: true, description: The path of dockerd; empty where there is none.}
@@ -28,6 +30,7 @@ EXAMPLES = r"""
   docker_packages:
     engine: true
     client: true
+    start: true
     install: true
     os: {id: debian, version: "13", family: debian}
     binary: ""
@@ -37,14 +40,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 packages: {type: list, returned: always, description: The packages to install.}
+enabled: {type: bool, returned: always, description: Whether the service has to be enabled.}
 """
 
 import subprocess
 
 from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.basic import AnsibleModule
 
 CONTROL = "docker_engine/engine_present"
+SERVICE = "docker.service"
 HELPER = "python3-apt"  # Ansible's module installs it where it is missing, and would not say so
 INSTALLED = {
     "debian": ["dpkg-query", "--show", "--showformat=${db:Status-Status}"],
@@ -96,18 +102,21 @@ def installed(name, family):
     return done.returncode == 0 and (family != "debian" or done.stdout.strip() == b"installed")
 
 
-def record(names, run, holder):
-    """Put the names into the state: it is they that no undo removes."""
+def disabled():
+    """Whether a service that is there would not start at boot; one that a package brings is that package's."""
+    return units.show(SERVICE).get("UnitFileState") == "disabled"
+
+
+def record(names, enable, run, holder):
+    """Put into the state the packages, which no undo removes, and the service, which it disables again."""
+    absent = {"present": False}
     with states.work(run, holder) as state:
         for name in names:
+            there = {"present": True, "value": name}
+            states.record(state, run, CONTROL, "package", name, absent, there)
+        if enable:
             states.record(
-                state,
-                run,
-                CONTROL,
-                "package",
-                name,
-                {"present": False},
-                {"present": True, "value": name},
+                state, run, CONTROL, "unit", SERVICE, {"enabled": False}, {"enabled": True}
             )
         states.save(state)
         # The package manager has a lock of its own; if it fails, the operator's next run may follow at once.
@@ -119,6 +128,7 @@ def main():
         argument_spec={
             "engine": {"type": "bool", "required": True},
             "client": {"type": "bool", "required": True},
+            "start": {"type": "bool", "required": True},
             "install": {"type": "bool", "required": True},
             "os": {"type": "dict", "required": True},
             "binary": {"type": "str", "required": True},
@@ -141,14 +151,16 @@ def main():
         )
     if names and given["os"]["family"] == "debian" and not installed(HELPER, "debian"):
         names.append(HELPER)
+    enable = given["start"] and disabled()
     try:
-        if names and not module.check_mode:
-            record(names, given["run"], given["holder"])
+        if (names or enable) and not module.check_mode:
+            record(names, enable, given["run"], given["holder"])
     except states.StateError as error:
-        module.fail_json(msg="nothing was installed: %s" % error)
+        module.fail_json(msg="nothing was installed or started: %s" % error)
     module.exit_json(
         changed=bool(names),
         packages=names,
+        enabled=enable,
         diff={
             "before": "",
             "after": "".join(name + "\n" for name in names),

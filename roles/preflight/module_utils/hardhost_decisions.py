@@ -351,10 +351,16 @@ def _engine_changes(settings, facts):
             ("engine installed", facts["engine"]["installed"]),
             ("client installed", facts["engine"]["client"]),
             ("engine running", facts["engine"]["running"]),
+            ("engine enabled at boot", not _would_be_enabled(facts)),
         )
         if not there
     ]
     return [{"what": name, "before": False, "after": True} for name in missing]
+
+
+def _would_be_enabled(facts):
+    """Whether starting the engine, which enables it, changes what happens at the next boot."""
+    return not facts["engine"]["running"] and facts["unit"].get("UnitFileState") == "disabled"
 
 
 def restart(decisions, facts, inputs, removed, drop_ins_back=False):

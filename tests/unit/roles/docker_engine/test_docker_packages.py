@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.unit.roles.hosts import module
@@ -71,3 +74,30 @@ def test_packages(
 def test_dpkg_tells_what_is_installed() -> None:
     assert docker_packages.installed("dpkg", "debian")
     assert not docker_packages.installed("no-such-package-of-ours", "debian")
+
+
+@pytest.mark.parametrize(
+    ("known", "to_be_enabled"),
+    [
+        pytest.param({"UnitFileState": "disabled"}, True, id="disabled"),
+        pytest.param({"UnitFileState": "enabled"}, False, id="enabled"),
+        pytest.param({"UnitFileState": ""}, False, id="not there: the package enables it"),
+        pytest.param({}, False, id="no systemd"),
+    ],
+)
+def test_only_a_service_that_is_there_and_disabled_is_recorded(
+    known: dict[str, str], to_be_enabled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_packages.units, "show", lambda _unit: known)
+    assert docker_packages.disabled() is to_be_enabled
+
+
+def test_the_service_is_recorded_with_the_packages(state_directory: Path) -> None:
+    docker_packages.record(["docker-cli"], True, "r1", "ops@bastion")
+    state = json.loads((state_directory / "state.json").read_text())
+    kept = [(one["kind"], one["target"], one["before"]) for one in state["changes"]]
+    assert kept == [
+        ("package", "docker-cli", {"present": False}),
+        ("unit", "docker.service", {"enabled": False}),
+    ]
+    assert state["lease"] is None
