@@ -21,12 +21,15 @@ class Recorded:
     name: str
     data: bytes | None
     expect: dict[str, Any]  # engine -> "merged", {"refused": words} or {"held": [controls]}
+    described: dict[str, int] | None = None  # uid, gid and mode where they are not a package's
 
 
 def recorded() -> list[Recorded]:
     """All of them, in the order of the files."""
     found = [
-        Recorded(f"{file.stem}: {entry['name']}", data(entry), expectations(entry))
+        Recorded(
+            f"{file.stem}: {entry['name']}", data(entry), expectations(entry), described(entry)
+        )
         for file in sorted(FOLDER.glob("*.yml"))
         for entry in yaml.safe_load(file.read_text(encoding="utf-8"))
     ]
@@ -41,6 +44,13 @@ def data(entry: dict[str, Any]) -> bytes | None:
         made = entry["repeat"]
         return (made["before"] + made["part"] * made["times"] + made["after"]).encode()
     return None if entry["text"] is None else str(entry["text"]).encode()
+
+
+def described(entry: dict[str, Any]) -> dict[str, int] | None:
+    if "file" not in entry:
+        return None
+    given = entry["file"]
+    return {"uid": given["uid"], "gid": given["gid"], "mode": int(given["mode"], 8)}
 
 
 def expectations(entry: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,10 @@ APPLIED = (
     "traps: live-restore off",
     "traps: address pools",
     "traps: everything off",
+    "owners: of another user and group",
+    "owners: nobody may write to it",
 )
+STAT = f"stat -c '%u:%g %a %y' {DAEMON_JSON}"
 VALIDATE = r"""
 for file in /run/recorded/*; do
     dockerd --validate --config-file "$file" >/tmp/said 2>&1
@@ -121,16 +124,28 @@ def test_refused_is_left_alone(
 def test_applied_and_taken_back(name: str, request: pytest.FixtureRequest) -> None:
     """dockerd starts with the merged file, and the rollback brings back every byte."""
     steps: Steps = request.getfixturevalue(name)
-    for one in [known for known in recorded() if known.name in APPLIED]:
+    chosen = [known for known in recorded() if known.name in APPLIED]
+    assert len(chosen) == len(APPLIED)
+    for one in chosen:
         print(one.name, flush=True)
         clean(steps, one.data)
+        described = describe(steps, one)
         steps.converge()
         assert json.loads(steps.host.out(f"cat {DAEMON_JSON}").lstrip("\ufeff"))["icc"] is False
         assert observe(steps.host)["daemon"]
         steps.roll_back()
         found = steps.host.sh(f"cat {DAEMON_JSON}", check=False)
         assert (found.stdout if found.returncode == 0 else None) == one.data, one.name
+        assert steps.host.sh(STAT, check=False).stdout == described, one.name
     clean(steps)
+
+
+def describe(steps: Steps, one: Recorded) -> bytes:
+    """Give the file its owner and mode, where they are recorded; what there is to see of it."""
+    if one.described:
+        owner, mode = "{uid}:{gid}".format(**one.described), one.described["mode"]
+        steps.host.sh(f"chown {owner} {DAEMON_JSON} && chmod {mode:o} {DAEMON_JSON}")
+    return steps.host.sh(STAT, check=False).stdout
 
 
 def clean(steps: Steps, content: bytes | None = None) -> None:

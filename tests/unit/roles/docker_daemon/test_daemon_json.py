@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_state as states
 
+from tests.recorded.inputs import Recorded, recorded
 from tests.unit.roles.hosts import Json, control, facts, module
 
 daemon_json = module("docker_daemon", "daemon_json")
 ICC = control("docker_daemon/icc", {"icc": False})
 REMAP = control("docker_daemon/userns_remap", {"userns-remap": "default"})
 OLD_ENGINE = {"version": "20.10.24+dfsg1"}  # has no --validate
+OWNED = [one for one in recorded() if one.described]
 root = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
 
 
@@ -131,6 +134,26 @@ class TestWrite:
         )
         assert path.stat().st_mode & 0o7777 == 0o644
         assert state_directory.stat().st_mode & 0o7777 == 0o700
+
+    @pytest.mark.parametrize("one", OWNED, ids=lambda one: one.name)
+    def test_owner_and_mode_stay_and_are_recorded(
+        self, one: Recorded, tmp_path: Path, state_directory: Path
+    ) -> None:
+        assert one.data is not None
+        assert one.described is not None
+        path = tmp_path / "daemon.json"
+        path.write_bytes(one.data)
+        os.chown(path, one.described["uid"], one.described["gid"])
+        path.chmod(one.described["mode"])
+        host = facts(json.loads(one.data), engine=OLD_ENGINE)
+        given = files.describe(str(path))
+        host["daemon_json"] |= {"path": str(path), "data": one.data, "described": given}
+        daemon_json.write(host, *daemon_json.plan(host, [ICC]), "r1", "ops@bastion")
+        kept = states.load()["files"][str(path)]["before"]
+        assert given.items() <= kept.items()
+        found = files.describe(str(path))
+        assert {name: found[name] for name in one.described} == one.described
+        assert path.read_bytes() != one.data
 
     def test_a_missing_directory_is_made_and_recorded(
         self, tmp_path: Path, state_directory: Path
