@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.module_utils.hardhost_keys import KEYS
+from ansible.module_utils.hardhost_options import OptionsError, parse
 
 from tests.recorded.inputs import ENGINES, MERGED, REFUSED, Recorded, recorded
 from tests.recorded.outcome import outcome
@@ -43,3 +45,16 @@ def test_is_the_same_where_the_daemon_runs_with_it(one: Recorded) -> None:
     for engine in ENGINES:
         if kind(one.expect[engine]) != REFUSED:
             assert outcome(one.data, engine, in_force=True)[0] == one.expect[engine], engine
+
+
+def test_every_key_that_is_known_is_recorded() -> None:
+    found = {key for one in EVERY for key in keys(one.data)}
+    assert set(KEYS) <= found
+
+
+def keys(data: bytes | None) -> list[str]:
+    """Those of a file that can be read."""
+    try:
+        return list(parse(data))
+    except OptionsError:
+        return []
