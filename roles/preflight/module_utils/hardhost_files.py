@@ -61,7 +61,7 @@ def replace(path, data, like=None):
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     try:
-        _sweep(folder)
+        sweep(folder)
         _replace(target, folder, data, like)
     except OSError as error:
         raise OSError(error.errno, os.strerror(error.errno or 0), target) from error
@@ -88,7 +88,7 @@ def _replace(target, folder, data, like):
         raise
 
 
-def _sweep(folder):
+def sweep(folder):
     """Remove what killed writers have left in a folder: nobody holds the lock on it."""
     for path in glob.glob(os.path.join(glob.escape(folder), PREFIX + "*")):
         try:
@@ -112,6 +112,7 @@ def why(error):
 def remove(path):
     """Remove a file that may be absent, and make that last. Of a symbolic link the file goes that it leads to."""
     path = os.path.realpath(path)
+    sweep(os.path.dirname(path))
     try:
         os.unlink(path)
     except FileNotFoundError:

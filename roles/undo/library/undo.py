@@ -55,6 +55,7 @@ from ansible.module_utils import hardhost_undo as undo
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.hardhost_options import OptionsError, difference, redact_text
 
+WRITTEN = ("file", "daemon_json_leaf", "line", "own_line")  # kinds of which the target is a file
 APPARMOR = "/sys/kernel/security/apparmor"
 
 
@@ -116,6 +117,8 @@ class Work:
 
     def do(self):
         """Take it back, and forget each record once its change is gone."""
+        for folder in folders(self.targets):
+            files.sweep(folder)
         if any(drop_ins.carried(one) for one in self.targets):
             self._note()
         for targets, action in self.steps:
@@ -466,6 +469,14 @@ def between(now, ours, original):
     """Whether owner, group and mode each are ours or the original ones: a run may have been killed between them."""
     cleared = dict(original, mode=original["mode"] & 0o1777)  # a change of owner does that
     return all(now[key] in (ours[key], original[key], cleared[key]) for key in now)
+
+
+def folders(targets):
+    """Where a run that was killed while it wrote may have left what it wrote: nothing of it stays, whatever is put back."""
+    paths = [one["target"] for one in targets if one["kind"] in WRITTEN]
+    paths += [audit_rules.PATH for one in targets if one["kind"] == "audit_rules"]
+    made = [one["target"] for one in targets if one["kind"] == "directory"]
+    return {os.path.dirname(os.path.realpath(path)) for path in paths}.union(made)
 
 
 def put_back(path, original):

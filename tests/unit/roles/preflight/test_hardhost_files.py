@@ -65,6 +65,12 @@ def test_what_a_killed_writer_left_is_swept_and_a_living_one_is_not(tmp_path: Pa
         assert {path.name for path in tmp_path.iterdir()} == {".hardhost-alive", "file"}
 
 
+def test_who_removes_sweeps_too(tmp_path: Path) -> None:
+    (tmp_path / ".hardhost-dead").write_bytes(b"secret")
+    files.remove(str(tmp_path / "file"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_removing_leaves_the_link(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("1")
     (tmp_path / "link").symlink_to("file")

@@ -211,6 +211,19 @@ def test_our_directory_goes_only_empty(host: Host, tmp_path: Path) -> None:
     assert (tmp_path / "used/theirs").exists()
 
 
+def test_nothing_is_left_of_what_a_killed_run_was_writing(host: Host, tmp_path: Path) -> None:
+    """It was killed before the file got its name: nothing is to be put back, and a copy lies there."""
+    made = tmp_path / "docker"
+    made.mkdir()
+    host.had("directory", made, ABSENT, {"present": True})
+    host.had_set(["icc"], ABSENT, present(False))
+    for folder in (tmp_path, made):
+        (folder / ".hardhost-abc").write_bytes(b'{"icc": false}')
+    host.undo()
+    assert not list(tmp_path.rglob(".hardhost-*"))
+    assert not made.exists()
+
+
 def test_packages_stay_and_are_named(host: Host, tmp_path: Path) -> None:
     host.had("package", Path("docker.io"), ABSENT, present("docker.io"))
     found = host.undo()
