@@ -212,7 +212,7 @@ def test_our_directory_goes_only_empty(host: Host, tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_of_what_a_killed_run_was_writing(host: Host, tmp_path: Path) -> None:
-    """It was killed before the file got its name: nothing is to be put back, and a copy lies there."""
+    """It was killed before the file got its name: nothing to put back, and a copy lies there."""
     made = tmp_path / "docker"
     made.mkdir()
     host.had("directory", made, ABSENT, {"present": True})
