@@ -24,5 +24,6 @@ case $how in
         # Its output goes nowhere any more, and it is not told so.
         setsid /usr/bin/python3 "$@" < "$module" > /run/cut.said 2>&1
         rm -f "$module"
+        : > /run/cut.end
         ;;
 esac
