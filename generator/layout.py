@@ -12,6 +12,7 @@ ORDER = (
     "docker_daemon",
     "docker_files",
     "docker_access",
+    "docker_firewall",
     "docker_audit",
     "image_trust",
 )

@@ -60,6 +60,7 @@ APPLIED_BY = {
     "docker_access/docker_group_members": set(LINEAGES) - {"baseline", "development"},
     "docker_access/docker_socket": set(LINEAGES) - {"baseline", "development"},
     "docker_daemon/tls_mutual": {"strict"},
+    "docker_firewall/published_ports": {"strict"},
 }
 
 
@@ -111,7 +112,7 @@ def test_no_shipped_profile_makes_exceptions(name: str) -> None:
 def test_no_shipped_profile_says_who_is_let_in(name: str) -> None:
     """Without a list of the operator's, nobody is taken out of the group, and no port is opened."""
     plan = resolve(LIBRARY.catalog, PROFILES[name])
-    for given in ("docker_access_members", "docker_daemon_tls_names"):
+    for given in ("docker_access_members", "docker_daemon_tls_names", "docker_firewall_allow"):
         assert given not in plan.inputs or plan.inputs[given].value == []
 
 

@@ -27,6 +27,10 @@ MASKED_UNITS = (
 TRUST_PACKAGES = ("docker-registry", "notary", "openssl", "sudo", "cron")
 TRUST_MASKED = ("docker-registry.service",)
 
+# What empties packet filters behind Docker's back: the scenario `firewall` starts these itself.
+FIREWALL_PACKAGES = ("nftables", "firewalld")
+FIREWALL_MASKED = ("nftables.service", "firewalld.service")
+
 # Every host brings its own host key and machine id, and its engine starts without a past.
 FORGOTTEN = ("etc/ssh/ssh_host_*", "etc/docker/key.json")
 
@@ -96,6 +100,18 @@ RECIPES = {
             "trixie",
             (*PACKAGES, "docker-cli", *TRUST_PACKAGES, "cosign"),
             masked=(*MASKED_UNITS, *TRUST_MASKED),
+        ),
+        Recipe(
+            "debian12firewall",
+            "bookworm",
+            (*PACKAGES, *FIREWALL_PACKAGES),
+            masked=(*MASKED_UNITS, *FIREWALL_MASKED),
+        ),
+        Recipe(
+            "debian13firewall",
+            "trixie",
+            (*PACKAGES, "docker-cli", *FIREWALL_PACKAGES),
+            masked=(*MASKED_UNITS, *FIREWALL_MASKED),
         ),
         Recipe("ubuntu2204", "", PACKAGES),
         Recipe("ubuntu2404", "", PACKAGES),

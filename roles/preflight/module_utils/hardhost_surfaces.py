@@ -40,6 +40,12 @@ def present():
     except ImportError:
         pass
     try:
+        from ansible.module_utils import hardhost_surface_docker_firewall as docker_firewall
+
+        found["docker_firewall"] = docker_firewall
+    except ImportError:
+        pass
+    try:
         from ansible.module_utils import hardhost_surface_kernel as kernel
 
         found["kernel"] = kernel

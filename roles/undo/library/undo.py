@@ -57,6 +57,7 @@ from ansible.module_utils.hardhost_options import OptionsError, difference, reda
 
 WRITTEN = ("file", "daemon_json_leaf", "line", "own_line")  # kinds of which the target is a file
 APPARMOR = "/sys/kernel/security/apparmor"
+DOCKER_CHAIN = "DOCKER-USER"  # the one that Docker leaves to others
 
 
 class Refused(Exception):
@@ -103,6 +104,7 @@ class Work:
             "image",
             "unit",
             "apparmor_profile",
+            "chain",
             "directory",
         ):
             chosen = [one for one in self.targets if one["kind"] == kind]
@@ -390,6 +392,15 @@ class Work:
                 lambda one=one: unload_profile(one["target"], one["original"]["present"]),
             )
 
+    def _plan_chain(self, targets):
+        for one in targets:
+            tool, name = one["target"].split()
+            self._add(
+                [one],
+                ["the chain %s of %s" % (name, tool)],
+                lambda tool=tool, name=name: remove_chain(tool, name),
+            )
+
     def _plan_directory(self, targets):
         for one in targets:
             self._add(
@@ -442,6 +453,18 @@ def unload_profile(name, present_before):
             stream.write(name.encode())
 
 
+def done_by_program(words):
+    """Whether a program of the host did what it was asked to; what it says is nobody's business."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environment = {"PATH": hardhost_facts.PATH}
+    try:
+        return not subprocess.run(
+            words, timeout=60, check=False, env=environment, **quiet
+        ).returncode
+    except OSError:  # the program is gone, and with it what it had made
+        return False
+
+
 def run_program(words):
     """Run one of the host's programs. Refused with its words."""
     done = subprocess.run(
@@ -484,7 +507,15 @@ def put_back(path, original):
     if original["present"]:
         files.replace(path, states.kept(original["blob"]), original)
     else:
+        stop_own_unit(path)
         files.remove(path)
+
+
+def stop_own_unit(path):
+    """Stop a unit that we brought before its file goes; nothing else of systemd's is touched."""
+    folder, name = os.path.split(path)
+    if folder == "/etc/systemd/system" and name.startswith("hardhost-"):
+        done_by_program(["systemctl", "stop", name])
 
 
 def remove_line(path, line):
@@ -534,6 +565,15 @@ def remove_image(reference):
     except docker.ApiError as error:
         return "" if error.status == 404 else str(error)
     return ""
+
+
+def remove_chain(tool, name):
+    """Take away a chain of the packet filter and the jump to it; one that others use by now stays."""
+    while done_by_program([tool, "-w", "10", "-D", DOCKER_CHAIN, "-j", name]):
+        pass
+    if name != DOCKER_CHAIN:
+        done_by_program([tool, "-w", "10", "-F", name])
+    done_by_program([tool, "-w", "10", "-X", name])
 
 
 def reload_systemd(targets):

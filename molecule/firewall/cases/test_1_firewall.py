@@ -1,0 +1,221 @@
+"""published_ports: before it everybody reaches a published port; with it only who is listed."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.hosts import workload
+from tests.hosts.container_host import Host
+from tests.hosts.project import Project
+from tests.sabotage import states
+from tests.sabotage.states import State
+
+CONTROL, WIDE = "docker_firewall/published_ports", "docker_firewall/published_on_all_addresses"
+STATES = [state for control in (CONTROL, WIDE) for state in states.load(control)]
+PORT = 8090
+EVERY = 30  # seconds, as the timer has it
+LISTED, STRANGER = "198.51.100.2", "203.0.113.2"
+LISTED6, STRANGER6 = "fd00:51::2", "fd00:113::2"
+ALLOW = [
+    {"cidr": f"{LISTED}/32", "port": PORT},
+    {"cidr": f"{LISTED6}/128", "port": f"{PORT}:{PORT + 1}", "proto": "tcp"},
+]
+# A client beside the host, in a network namespace of its own, with two addresses of each family.
+CLIENT = f"""set -eu
+on='for one in all default; do echo 0 > /proc/sys/net/ipv6/conf/$one/disable_ipv6; done'
+sh -c "$on"
+ip netns add client
+ip netns exec client sh -c "$on"
+ip link add outside type veth peer name eth0 netns client
+for one in {LISTED[:-1]}1/24 {STRANGER[:-1]}1/24; do ip addr add $one dev outside; done
+for one in fd00:51::1/64 fd00:113::1/64; do ip -6 addr add $one dev outside nodad; done
+ip link set outside up
+ip -n client link set lo up
+for one in {LISTED}/24 {STRANGER}/24; do ip -n client addr add $one dev eth0; done
+for one in {LISTED6}/64 {STRANGER6}/64; do ip -n client -6 addr add $one dev eth0 nodad; done
+ip -n client link set eth0 up
+ip -n client route add default via {LISTED[:-1]}1
+"""
+ASK = """
+import socket, sys
+try:
+    with socket.create_connection((sys.argv[2], int(sys.argv[3])), 2, (sys.argv[1], 0)) as one:
+        print(one.recv(64).decode())
+except OSError as error:
+    print("refused:", error)
+"""
+SERVE = f"while :; do echo served | /bin/busybox nc -l -p {PORT}; done"
+
+
+def ask(node: Host, source: str) -> str:
+    """What the port of the container says to a client with this address."""
+    target = {LISTED: "198.51.100.1", STRANGER: "203.0.113.1"}
+    target |= {LISTED6: "fd00:51::1", STRANGER6: "fd00:113::1"}
+    words = f"ip netns exec client python3 - {source} {target[source]} {PORT}"
+    return node.sh(words, stdin=ASK.encode()).stdout.decode().strip()
+
+
+def reached(node: Host) -> list[bool]:
+    """Whether the listed address and the other one are answered; who is not waits in vain."""
+    said = [ask(node, LISTED), ask(node, STRANGER)]
+    assert all(one == "served" or "timed out" in one for one in said), said
+    return [one == "served" for one in said]
+
+
+@pytest.fixture(scope="module")
+def prepared(project: Project, nodes: list[Host]) -> list[Host]:
+    for node in nodes:
+        node.sh("ip netns delete client 2>/dev/null; ip link delete outside 2>/dev/null; true")
+        node.sh(CLIENT)
+        workload.make_image(node)
+        node.sh("docker rm -f published 2>/dev/null; true")
+        node.sh(
+            f"docker run -d --restart always --name published -p 198.51.100.1:{PORT}:{PORT}"
+            f" -p 203.0.113.1:{PORT}:{PORT} {workload.IMAGE} /bin/busybox sh -c '{SERVE}'"
+        )
+    project.give(docker_firewall_allow=[])
+    project.play().assert_converged(*nodes)
+    return nodes
+
+
+def test_before_it_everybody_gets_in(project: Project, prepared: list[Host]) -> None:
+    """Also past the host's own rules for what comes in: that is why it is needed."""
+    for node in prepared:
+        assert reached(node) == [True, True]
+        node.sh(f"iptables -I INPUT -p tcp --dport {PORT} -j DROP")
+        assert reached(node) == [True, True], "Docker's forwarding comes before INPUT"
+        node.sh(f"iptables -D INPUT -p tcp --dport {PORT} -j DROP")
+
+
+def test_with_it_only_who_is_listed(project: Project, prepared: list[Host]) -> None:
+    project.give(docker_firewall_allow=ALLOW)
+    rules = {node.name: node.out("iptables -S; ip6tables -S") for node in prepared}
+    checked = project.play("site", "--check", "--diff")
+    checked.assert_converged(*prepared)
+    assert "+-A HARDHOST-DOCKER -j DROP" in checked.text
+    for node in prepared:
+        assert node.out("iptables -S; ip6tables -S") == rules[node.name]
+    standing = {node.name: process(node) for node in prepared}
+    project.play().assert_converged(*prepared)
+    project.play().assert_unchanged(*prepared)
+    report = project.verify()
+    for node in prepared:
+        assert report.statuses(node.name)[CONTROL] == "pass", report.text
+        assert reached(node) == [True, False]
+        assert process(node) == standing[node.name], "dockerd was restarted"
+
+
+def process(node: Host) -> str:
+    return node.out("systemctl show -p MainPID --value docker")
+
+
+EMPTIED = "iptables -F; iptables -X"
+RESTART = "systemctl reset-failed docker.service docker.socket; systemctl restart docker"
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        RESTART,
+        f"iptables -F DOCKER-USER; iptables -F HARDHOST-DOCKER; {RESTART}",
+        f"systemctl stop docker.socket docker; {EMPTIED}; systemctl start docker",
+        "systemctl unmask nftables; systemctl start nftables; systemctl reload nftables; "
+        + RESTART,
+        "systemctl restart nftables; " + RESTART + "; systemctl stop nftables; " + RESTART,
+        "systemctl unmask firewalld; systemctl start firewalld; " + RESTART,
+        "firewall-cmd --reload",
+        "systemctl restart firewalld",
+        "systemctl stop firewalld; " + RESTART,
+    ],
+    ids=[
+        *("restart", "flushed_chain", "flushed_table", "nftables_reload", "nftables_restart"),
+        *("firewalld", "firewalld_reload", "firewalld_restart", "firewalld_stop"),
+    ],
+)
+def test_it_is_there_again_after(what: str, project: Project, prepared: list[Host]) -> None:
+    for node in prepared:
+        node.sh(what)
+        workload_runs(node)
+        assert soon(node) == [True, False]
+    report = project.verify()
+    for node in prepared:
+        assert report.statuses(node.name)[CONTROL] == "pass", report.text
+
+
+def soon(node: Host) -> list[bool]:
+    """As `reached`, once the timer has had its turn."""
+    deadline = time.monotonic() + 2 * EVERY
+    while (found := reached(node)) != [True, False] and time.monotonic() < deadline:
+        time.sleep(1)
+    return found
+
+
+def test_what_the_timer_has_not_mended_is_told(project: Project, prepared: list[Host]) -> None:
+    """The timer runs, and what it starts does nothing."""
+    folder = "/run/systemd/system/hardhost-docker-firewall.service.d"
+    unable = "[Unit]\\nConditionPathExists=/none\\n"
+    for node in prepared:
+        node.sh(f"mkdir -p {folder}; printf '{unable}' > {folder}/x.conf")
+        node.sh("systemctl daemon-reload; iptables -F DOCKER-USER")
+    report = project.verify()
+    for node in prepared:
+        assert report.statuses(node.name)[CONTROL] == "fail", report.text
+        assert "DOCKER-USER does not begin with it" in report.reasons(node.name)[CONTROL]
+    project.play().assert_converged(*prepared)
+    for node in prepared:
+        assert reached(node) == [True, False]
+        node.sh(f"rm -r {folder}; systemctl daemon-reload")
+
+
+def workload_runs(node: Host) -> None:
+    """Wait until the container serves again, by the host's own way to it."""
+    node.sh(
+        "for n in $(seq 60); do docker exec published /bin/busybox true 2>/dev/null && break;"
+        " sleep 0.5; done"
+    )
+
+
+def test_past_it_over_ipv6_is_told(project: Project, prepared: list[Host]) -> None:
+    """These engines leave IPv6 to docker-proxy, which no forwarding rule sees."""
+    for node in prepared:
+        node.sh(
+            f"docker run -d --name past -p {PORT + 5}:{PORT} {workload.IMAGE}"
+            f" /bin/busybox sh -c '{SERVE}'"
+        )
+    report = project.verify()
+    for node in prepared:
+        assert report.statuses(node.name)[CONTROL] == "fail", report.text
+        assert "docker-proxy" in report.reasons(node.name)[CONTROL]
+        assert "past" in report.reasons(node.name)[WIDE]
+        node.sh("docker rm -f past")
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: f"{state.control}-{state.name}")
+def test_state(state: State, project: Project, prepared: list[Host]) -> None:
+    for node in prepared:
+        node.sh(state.script())
+    report = project.verify()
+    for node in prepared:
+        found = report.statuses(node.name)
+        assert found[state.control] == "fail", f"{state.why}\n{report.text}"
+        if state.mend_script():
+            node.sh(state.mend_script() or "")
+    if not state.mend_script():
+        project.play().assert_converged(*prepared)
+        for node in prepared:
+            assert reached(node) == [True, False]
+
+
+def test_a_rollback_opens_it_again(project: Project, prepared: list[Host]) -> None:
+    assert project.verify().code == 0
+    project.play("rollback").assert_converged(*prepared)
+    for node in prepared:
+        assert reached(node) == [True, True]
+        left = node.out("iptables -S; ip6tables -S; ls -A /etc/hardhost 2>&1 || true")
+        assert "HARDHOST" not in left
+        assert "docker-firewall.sh" not in left
+        listed = node.out("systemctl list-units --all --no-legend 'hardhost-docker-firewall*'")
+        assert not node.out("ls /etc/systemd/system/docker.service.d 2>/dev/null || true")
+        assert "active" not in listed.replace("inactive", "")

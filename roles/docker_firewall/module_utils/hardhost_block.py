@@ -1,0 +1,204 @@
+"""The one block of packet filter rules that is ours, reached from DOCKER-USER: its text, its unit, and whether it is in force.
+
+Docker looks at DOCKER-USER before its own rules and never changes what it finds there.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import subprocess
+
+from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_managed as managed
+
+CHAIN, ABOVE = "HARDHOST-DOCKER", "DOCKER-USER"
+FOLDER = "/etc/hardhost"
+SCRIPT = FOLDER + "/docker-firewall.sh"
+UNIT = "hardhost-docker-firewall.service"
+UNIT_PATH = "/etc/systemd/system/" + UNIT
+TIMER = "hardhost-docker-firewall.timer"
+TIMER_PATH = "/etc/systemd/system/" + TIMER
+DROP_IN = "/etc/systemd/system/docker.service.d/zz-hardhost-firewall.conf"
+TOOLS = {"iptables": 4, "ip6tables": 6}
+PROTOCOLS = ("tcp", "udp", "sctp")
+PORTS = re.compile(r"\d{1,5}(:\d{1,5})?")
+# A rule after which a packet to a container may not come past those that follow: Docker's own, and what accepts.
+LETS_THROUGH = re.compile(r" -j (ACCEPT|DOCKER\S*)( |$)| -[io] (docker0|br-\S+) ")
+KEYS = {"cidr", "port", "proto"}
+MADE_BY = "# Written by hardhost (%s); rollback.yml takes it back.\n"
+# Loaded before Docker starts: no port is published before the rules are there. Nothing is taken away when it stops: a
+# restart of Docker under live-restore leaves ports open all the time.
+UNIT_TEXT = """[Unit]
+Description=hardhost: who may reach the published ports of containers
+Before=docker.service
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh %s
+# Not a line for each time that nothing was left to do.
+LogLevelMax=notice
+"""
+# Others empty the packet filter while Docker runs, and no unit is told: firewalld 1.3 with each `firewall-cmd --reload`, after
+# which Docker makes its own rules anew (measured).
+TIMER_TEXT = """[Unit]
+Description=hardhost: see that the rules for published ports are still there
+
+[Timer]
+OnActiveSec=%d
+OnUnitInactiveSec=%d
+AccuracySec=1
+"""
+EVERY = 30  # seconds
+# Once more when Docker has started: 26.1.5 does not put its own jump first when it starts under live-restore into a table
+# that was emptied (measured). Docker's start does not depend on it (`-`).
+DROP_IN_TEXT = """[Unit]
+Wants=%s %s
+
+[Service]
+ExecStartPost=-/bin/sh %s
+"""
+SCRIPT_TEXT = """set -eu
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# TABLE CHAIN TARGET: the jump to TARGET is the chain's first rule.
+first() {
+    case "$("$1" -w 10 -S "$2" | grep -m 1 '^-A')" in "-A $2 -j $3") return ;; esac
+    while "$1" -w 10 -D "$2" -j "$3" 2>/dev/null; do :; done
+    "$1" -w 10 -I "$2" 1 -j "$3"
+}
+load() {
+    "$1" -w 10 -n -L %s >/dev/null 2>&1 || "$1" -w 10 -N %s
+    "$1-restore" -w 10 --noflush
+    first "$1" %s %s
+}
+"""
+# Docker's own jump. It makes none for IPv6 where it leaves that to docker-proxy, and there nothing is forwarded to it.
+FORWARD_TEXT = """first iptables FORWARD %s
+if ip6tables -w 10 -n -L DOCKER >/dev/null 2>&1; then first ip6tables FORWARD %s; fi
+"""
+
+
+def wrong(entries):
+    """What is wrong with the allow-list; "" where nothing is."""
+    for number, one in enumerate(entries, 1):
+        problem = _wrong(one)
+        if problem:
+            return "docker_firewall_allow, item %d: %s" % (number, problem)
+    return ""
+
+
+def _wrong(one):
+    if not isinstance(one, dict) or "cidr" not in one or set(one) - KEYS:
+        return "wanted is {cidr, port, proto}, of which port and proto may be left out"
+    try:
+        ipaddress.ip_network(str(one["cidr"]))
+    except ValueError as error:
+        return str(error)
+    if one.get("proto", "tcp") not in PROTOCOLS:
+        return "proto is one of %s" % ", ".join(PROTOCOLS)
+    port = str(one.get("port", "1"))
+    numbers = [int(number) for number in port.split(":")] if PORTS.fullmatch(port) else [0]
+    if not 1 <= numbers[0] <= numbers[-1] <= 65535:
+        return "port is a number or a range such as 8000:8010"
+    return ""
+
+
+def rules(entries, family):
+    """The rules of the block as `iptables -S` words them."""
+    found = [
+        "-A %s -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN" % CHAIN,
+        # Only what was sent to a published port: what containers send out is none of our business.
+        "-A %s -m conntrack ! --ctstate DNAT -j RETURN" % CHAIN,
+    ]
+    for one in entries:
+        network = ipaddress.ip_network(str(one["cidr"]))
+        if network.version == family:
+            found.append(_allowed(one, network))
+    return found + ["-A %s -j DROP" % CHAIN]
+
+
+def _allowed(one, network):
+    words = ["-A", CHAIN]
+    words += ["-s", str(network)] if network.prefixlen else []
+    words += ["-p", one.get("proto", "tcp")]
+    # The port that was asked for on the host; by now the packet has the container's.
+    words += ["-m", "conntrack", "--ctorigdstport", str(one["port"])] if "port" in one else []
+    return " ".join(words + ["-j", "RETURN"])
+
+
+def script(entries):
+    """What loads the block, whole and in one step, and puts the jump to it first."""
+    text = SCRIPT_TEXT % (ABOVE, ABOVE, ABOVE, CHAIN)
+    for tool, family in sorted(TOOLS.items(), key=lambda one: one[1]):
+        lines = ["*filter", ":%s - [0:0]" % CHAIN] + rules(entries, family) + ["COMMIT"]
+        text += "load %s <<'END'\n%s\nEND\n" % (tool, "\n".join(lines))
+    return text + FORWARD_TEXT % (ABOVE, ABOVE)
+
+
+def wanted_files(control, entries):
+    """The files by which the block is loaded now, with every start of Docker, and when somebody has emptied the filter."""
+    texts = {
+        SCRIPT: script(entries),
+        UNIT_PATH: UNIT_TEXT % SCRIPT,
+        TIMER_PATH: TIMER_TEXT % (EVERY, EVERY),
+        DROP_IN: DROP_IN_TEXT % (UNIT, TIMER, SCRIPT),
+    }
+    return [managed.wanted(path, MADE_BY % control + text, control) for path, text in texts.items()]
+
+
+def live(tool):
+    """`{chain: rules}` of the packet filter's table, {} where the tool is not there or does not work."""
+    try:
+        done = subprocess.run(
+            [tool, "-w", "10", "-S"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=30,
+            check=False,
+            env={"PATH": hardhost_facts.PATH},
+        )
+    except OSError:
+        return {}
+    found = {}
+    for line in done.stdout.decode("utf-8", "replace").splitlines():
+        words = line.split()
+        if words[0] in ("-N", "-P"):
+            found.setdefault(words[1], [])
+        elif words[0] == "-A":
+            found.setdefault(words[1], []).append(line)
+    return found
+
+
+def not_in_force(entries, tool):
+    """Why the block does not hold for one family; "" where it does."""
+    there = live(tool)
+    if there.get(CHAIN) != rules(entries, TOOLS[tool]):
+        return "%s: the chain %s is not as wanted" % (tool, CHAIN)
+    if not (there.get(ABOVE) or [""])[0].startswith("-A %s -j %s" % (ABOVE, CHAIN)):
+        return "%s: %s does not begin with it" % (tool, ABOVE)
+    if tool == "iptables" and not passed_by(there):
+        return "%s: what is forwarded does not come past %s first" % (tool, ABOVE)
+    return ""
+
+
+def timer_runs():
+    """Whether the timer is active, which brings the rules back."""
+    done = subprocess.run(
+        ["systemctl", "is-active", "--quiet", TIMER],
+        timeout=30,
+        check=False,
+        env={"PATH": hardhost_facts.PATH},
+    )
+    return not done.returncode
+
+
+def passed_by(there):
+    """Whether what is forwarded comes past DOCKER-USER before Docker's rules, by the chains that `live` gives."""
+    for rule in there.get("FORWARD", []):
+        if rule == "-A FORWARD -j %s" % ABOVE:
+            return True
+        if LETS_THROUGH.search(rule):
+            return False
+    return False

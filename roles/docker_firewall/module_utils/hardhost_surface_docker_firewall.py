@@ -1,0 +1,120 @@
+"""The surface of docker_firewall: which ports are published to whom, and what its control would change.
+
+`plan` is shared with the module that applies it: what preflight announces is what is done.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+from ansible.module_utils import hardhost_block as block
+from ansible.module_utils import hardhost_docker as docker
+from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils.hardhost_preconditions import hold
+
+
+def read(_facts, _inputs):
+    """Nothing beforehand: the rules are asked where they are needed."""
+    return {}
+
+
+def entries(settings):
+    """The allow-list of a control's settings; None where it has none."""
+    return settings.get("docker_firewall_published", {}).get("allow")
+
+
+def plan(control):
+    """What applying one control `{id, settings}` does: `{files, chains, timer}`; chains to load anew, a timer to start."""
+    allow = entries(control["settings"])
+    if not allow:
+        return {"files": [], "chains": [], "timer": False}
+    found = managed.different(block.wanted_files(control["id"], allow))
+    return {
+        "files": found,
+        "chains": [tool for tool in block.TOOLS if block.not_in_force(allow, tool)],
+        "timer": not block.timer_runs(),
+    }
+
+
+def changes(control, _facts, _inputs):
+    """`[{what, before, after}]` of what applying a control would change."""
+    found = plan(control)
+    shown = managed.changes(found["files"]).get(control["id"], [])
+    allow = entries(control["settings"]) or []
+    shown += [
+        {
+            "what": "%s: %s" % (tool, block.CHAIN),
+            "before": None,
+            "after": "%d rules" % len(block.rules(allow, block.TOOLS[tool])),
+        }
+        for tool in found["chains"]
+    ]
+    if found["timer"]:
+        shown.append({"what": block.TIMER, "before": "inactive", "after": "active"})
+    return shown
+
+
+def observe(_facts, _inputs, settings):
+    """What the checks want to know: published ports, and why the block does not hold."""
+    found = {"published": published(), "wrong": [], "past": []}
+    for identifier, given in settings.items():
+        allow = entries(given)
+        if allow:
+            wanted = managed.different(block.wanted_files(identifier, allow))
+            found["wrong"] = ["%s is not as wanted" % one["path"] for one in wanted]
+            found["wrong"] += filter(
+                None, [block.not_in_force(allow, tool) for tool in block.TOOLS]
+            )
+            found["wrong"] += [] if block.timer_runs() else ["%s does not run" % block.TIMER]
+            if not block.passed_by(block.live("ip6tables")) and global_ipv6():
+                found["past"] = [one for one in found["published"] if ":" in one["address"]]
+    return found
+
+
+def published():
+    """`[{container, address, port}]` of ports that are open on an address of the host, by what Docker says."""
+    try:
+        containers = docker.get("/containers/json")
+    except docker.ApiError:
+        return []
+    found = []
+    for one in containers:
+        name = (one.get("Names") or ["?"])[0].lstrip("/")
+        for port in one.get("Ports") or []:
+            if port.get("PublicPort"):
+                worded = "%d/%s" % (port["PublicPort"], port.get("Type", "tcp"))
+                found.append({"container": name, "address": port.get("IP", ""), "port": worded})
+    return found
+
+
+def global_ipv6(path="/proc/net/if_inet6"):
+    """Whether the host has an IPv6 address that others can reach."""
+    text = (files.read(path) or b"").decode("ascii", "replace")
+    # address, interface number, prefix length, scope (00: global), flags, name
+    return any(line.split()[3] == "00" for line in text.splitlines())
+
+
+def docker_user_there(facts, _inputs, control):
+    """Docker manages iptables on this host, so that DOCKER-USER comes before its own rules."""
+    options = dict(facts["flags"], **facts["daemon_json"]["options"])
+    if options.get("iptables") is False or options.get("firewall-backend") == "nftables":
+        return hold(
+            "Docker does not use iptables here, so there is no DOCKER-USER",
+            "let it manage iptables, or filter published ports with rules of your own (docs/firewall.md)",
+        )
+    problem = block.wrong(entries(control["settings"]) or [])
+    if problem:
+        return hold(problem, "mend the input")
+    lacks = [tool for tool in sorted(block.TOOLS) if not block.live(tool)]
+    if lacks:
+        return hold(
+            "%s cannot be used on this host" % ", ".join(lacks),
+            "install the package iptables, and see what `%s -S` says" % lacks[0],
+        )
+    return None
+
+
+PRECONDITIONS = {
+    "docker_user_there": docker_user_there,
+}
