@@ -1,4 +1,4 @@
-"""A report for people: one table, then the reasons, those shared by several hosts once."""
+"""A report for people: one table, then the reasons, each told once."""
 
 from __future__ import annotations
 
@@ -48,10 +48,7 @@ def reasons(report: Report) -> Iterator[tuple[str, list[str]]]:
                     grouped.setdefault((result.id, result.reason), []).append(host.host)
         count = sum(len(names) for names in grouped.values())
         if grouped:
-            yield (
-                f"{status.replace('_', ' ')} ({count})",
-                [_line(*key, names) for key, names in sorted(grouped.items())],
-            )
+            yield f"{status.replace('_', ' ')} ({count})", list(_lines(grouped))
 
 
 def _problem(host: Host) -> str:
@@ -60,8 +57,13 @@ def _problem(host: Host) -> str:
     return host.problem or ""
 
 
-def _line(control: str, reason: str, names: Sequence[str]) -> str:
-    return f"{control} on {_named(names)}: {reason}"
+def _lines(grouped: dict[tuple[str, str], list[str]]) -> Iterator[str]:
+    """A line for each reason; the controls that have it on the same hosts share one."""
+    shared: dict[tuple[str, str], list[str]] = {}
+    for (control, reason), names in sorted(grouped.items()):
+        shared.setdefault((_named(names), reason), []).append(control)
+    for (hosts, reason), controls in shared.items():
+        yield f"{', '.join(controls)} on {hosts}: {reason}"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -288,11 +288,9 @@ def _section(decisions, kind, title):
     ]
     if chosen:
         yield "  " + title
+    if kind != "apply":
+        yield from _held_back(chosen)
     for name, decision in chosen:
-        if kind != "apply":
-            yield "    %s: %s" % (name, decision["reason"])
-            if decision["remedy"]:
-                yield "      -> %s" % decision["remedy"]
         for change in decision["changes"]:
             yield "    %s: %s: %s -> %s" % (
                 name,
@@ -300,6 +298,17 @@ def _section(decisions, kind, title):
                 _value(change["before"]),
                 _value(change["after"]),
             )
+
+
+def _held_back(chosen):
+    """The controls, those with one reason and one remedy together."""
+    grouped = {}
+    for name, decision in chosen:
+        grouped.setdefault((decision["reason"], decision["remedy"]), []).append(name)
+    for (reason, remedy), names in grouped.items():
+        yield "    %s: %s" % (", ".join(names), reason)
+        if remedy:
+            yield "      -> %s" % remedy
 
 
 def _value(value):

@@ -142,6 +142,17 @@ class TestText:
             ("pending (1)", ["docker_files/tls_key on db1: reason"]),
         ]
 
+    def test_a_reason_that_controls_share_is_told_once(self, make: Make) -> None:
+        host = make("fail", "fail").hosts[0]
+        same = tuple(one.model_copy(update={"reason": "no answer"}) for one in host.results)
+        found = make().model_copy(update={"hosts": (host.model_copy(update={"results": same}),)})
+        assert list(reasons(found)) == [
+            (
+                "fail (2)",
+                ["docker_daemon/icc, docker_files/tls_key on db1: no answer"],
+            )
+        ]
+
     def test_hosts_that_were_not_audited_come_first(self, make: Make) -> None:
         refused = missing("db2", "not JSON", reachable=True, refused="not JSON")
         [(heading, lines)] = reasons(make("pass", "pass", refused))

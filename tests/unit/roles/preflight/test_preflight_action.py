@@ -113,6 +113,13 @@ def test_the_summary_says_what_changes_and_what_is_held_back() -> None:
     assert "docker_daemon/log:" not in text
 
 
+def test_a_reason_that_controls_share_is_told_once() -> None:
+    shared = decision("not_applicable", "this host is a container", "")
+    text = shown(found(icc=shared, log=shared, userns_remap=decision("pending", "other", "do it")))
+    assert "    docker_daemon/icc, docker_daemon/log: this host is a container\n" in text
+    assert text.count("this host is a container") == 1
+
+
 def test_containers_that_must_be_created_anew_are_named() -> None:
     change = {"what": "daemon.json: userns-remap", "before": None, "after": "default"}
     text = shown(
