@@ -9,7 +9,7 @@ BIN := .venv/bin
 # Hosts need an engine: one that answers, or one that only root can start.
 AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || docker info >/dev/null 2>&1 || echo sudo -E)
 PROFILE ?= production
-SCENARIOS ?= default safety sabotage live access faults secrets signed
+SCENARIOS ?= default safety sabotage live access firewall faults secrets signed
 # Too long for every push: image trust with registries and signers, whole benchmarks, virtual machines.
 LONG_SCENARIOS := trust whole vm_audit vm_apparmor
 FUZZ_SECONDS ?= 60
