@@ -240,6 +240,8 @@ def wait(seconds):
 def settle(parameters, facts):
     """Nothing is left to do: forget what was taken back, give the lease back, and record with what dockerd runs."""
     with states.locked():
+        if not hardhost_unit.job_runs():  # a power cut may have come between its link and its file
+            hardhost_restart_job.not_at_boot()
         state = states.load()
         hardhost_restart_job.forget(state, facts["daemon_json"]["path"])
         known = running.known(facts)

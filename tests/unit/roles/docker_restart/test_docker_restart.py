@@ -89,3 +89,18 @@ def test_the_operator_reads_how_things_stand_first(outcome: str, text: str) -> N
     )
     assert text in words
     assert words.endswith("What happened: it did not start; and this")
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_what_a_power_cut_left_of_the_boot_unit_goes_with_the_next_run(
+    at_work: bool, tmp_path: Path, state_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its link was gone and its file was not; while a job is at work, both are its own."""
+    left = tmp_path / "hardhost-restart-at-boot.service"
+    left.touch()
+    boot = docker_restart.hardhost_restart_job
+    monkeypatch.setattr(boot, "BOOT_PATH", str(left))
+    monkeypatch.setattr(boot, "BOOT_LINK", str(tmp_path / "none"))
+    monkeypatch.setattr(docker_restart.hardhost_unit, "job_runs", lambda: at_work)
+    docker_restart.settle({"run": "r1"}, facts({}))
+    assert left.exists() is at_work
