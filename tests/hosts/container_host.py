@@ -18,6 +18,13 @@ from tests.hosts.privileges import privileges
 
 LABEL = "hardhost.test"
 READY_SECONDS = 120
+# What a scenario shows must not depend on what the distribution publishes meanwhile.
+NO_SOURCES = """
+cd /etc/apt || exit 0
+mkdir -p /root/sources
+mv sources.list sources.list.d/* /root/sources/
+echo "# none: a disposable host gets no packages behind a scenario's back" > sources.list
+"""
 NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
 
 
@@ -33,6 +40,11 @@ class Host:
     @property
     def container(self) -> str:
         return container_name(self.name)
+
+    @property
+    def has_repositories(self) -> bool:
+        """Whether it would be patched by what the distribution publishes."""
+        return False
 
     @property
     def known_hosts(self) -> Path:
@@ -90,6 +102,7 @@ def up(name: str, os_name: str) -> Host:
     give_keys(name)
     run(["docker", "start", container_name(name)])
     host = find(name)
+    host.sh(NO_SOURCES)
     try:
         wait_ready(host)
     except TimeoutError:

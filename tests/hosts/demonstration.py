@@ -16,7 +16,7 @@ from tests.hosts import container_host
 from tests.hosts.container_host import Host
 from tests.hosts.inventory import inventory
 from tests.hosts.local import PROJECT, HostsUnavailableError
-from tests.hosts.project import clean_environment, program
+from tests.hosts.project import Project, clean_environment, excepted, program
 
 HOST = "try"
 BUILD = PROJECT / "build" / "try"
@@ -73,6 +73,8 @@ def demonstrate() -> None:
 
 def write_inventory(host: Host) -> None:
     (BUILD / "inventory.yml").write_text(inventory([host], ["production"]))
+    project = Project(BUILD, BUILD / "inventory.yml")
+    project.give(**excepted(project))
 
 
 def play(*arguments: str) -> None:

@@ -31,6 +31,10 @@ TRUST_MASKED = ("docker-registry.service",)
 FIREWALL_PACKAGES = ("nftables", "firewalld")
 FIREWALL_MASKED = ("nftables.service", "firewalld.service")
 
+# What makes a repository on the host, and what the distribution updates itself with.
+PATCHING_PACKAGES = ("gnupg", "dpkg-repack", "unattended-upgrades", "cron")
+PATCHING_MASKED = tuple(unit for unit in MASKED_UNITS if not unit.startswith("apt-daily"))
+
 # Every host brings its own host key and machine id, and its engine starts without a past.
 FORGOTTEN = ("etc/ssh/ssh_host_*", "etc/docker/key.json")
 
@@ -112,6 +116,18 @@ RECIPES = {
             "trixie",
             (*PACKAGES, "docker-cli", *FIREWALL_PACKAGES),
             masked=(*MASKED_UNITS, *FIREWALL_MASKED),
+        ),
+        Recipe(
+            "debian12patching",
+            "bookworm",
+            (*PACKAGES, *PATCHING_PACKAGES),
+            masked=PATCHING_MASKED,
+        ),
+        Recipe(
+            "debian13patching",
+            "trixie",
+            (*PACKAGES, "docker-cli", *PATCHING_PACKAGES),
+            masked=PATCHING_MASKED,
         ),
         Recipe("ubuntu2204", "", PACKAGES),
         Recipe("ubuntu2404", "", PACKAGES),

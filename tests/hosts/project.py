@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,16 @@ from tests.hosts.inventory import inventory
 from tests.hosts.local import PROJECT
 
 PLAY_SECONDS = 600
+# What no disposable host can be, and what would change one by whatever is published that day.
+NEVER = {"docker_engine/engine_fixed": "the distribution's engine is what it is"}
+UNPATCHED = dict.fromkeys(
+    (
+        "docker_engine/engine_updated",
+        "host_patching/automatic_updates",
+        "host_patching/security_updates",
+    ),
+    "this host has the distribution's own repositories",
+)
 
 
 @dataclass(frozen=True)
@@ -169,7 +179,7 @@ class Project:
 
 
 def render(
-    profile: str, directory: Path, hosts: Iterable[Host], profiles: Path | None = None
+    profile: str, directory: Path, hosts: Collection[Host], profiles: Path | None = None
 ) -> Project:
     """Render a profile and write an inventory of these hosts, in the project's group."""
     own = ["--profiles", str(profiles)] if profiles else []
@@ -179,7 +189,18 @@ def render(
     group = json.loads((directory / "plan.json").read_text())["group"]
     file = directory / "inventory.yml"
     file.write_text(inventory(hosts, [group]))
-    return Project(directory, file)
+    made = Project(directory, file)
+    made.give(**excepted(made, patched=not any(host.has_repositories for host in hosts)))
+    return made
+
+
+def excepted(project: Project, *, patched: bool = True) -> dict[str, Any]:
+    """The inputs that except from the project's controls what a disposable host must not meet."""
+    reasons = NEVER if patched else {**NEVER, **UNPATCHED}
+    terms = {"owner": "tests@example.org", "expires": "2099-12-31"}
+    known = project.controls()
+    found = [{"id": one, "reason": why, **terms} for one, why in reasons.items() if one in known]
+    return {"hardhost_exceptions": found} if found else {}
 
 
 def scenario_directory(scenario: str) -> Path:

@@ -32,6 +32,11 @@ class VirtualMachine(Host):
     """A running virtual machine and how to reach it."""
 
     @property
+    def has_repositories(self) -> bool:
+        """Scenarios install packages on it."""
+        return True
+
+    @property
     def directory(self) -> Path:
         return machine_directory(self.name)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.project import Project, render
+from tests.hosts.project import Project, excepted, render
 from tests.hosts.serving import Serving
 from tests.hosts.steps import LONG, ORIGINAL, Steps, untouched
 
@@ -19,7 +19,7 @@ HOLDER = (
 PUT_BACK = """
 systemctl stop held
 [ -e /usr/bin/docker ] || cp -a /usr/bin/docker.kept /usr/bin/docker
-rm -f /usr/bin/docker.kept
+rm -f /usr/bin/docker.kept /etc/apt/sources.list.d/*
 """
 ASK = f"import fcntl; fcntl.lockf(open('{LOCK}', 'w'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
 
@@ -31,6 +31,7 @@ def clientless(new: Steps) -> Iterator[Serving]:
         new.host.sh(
             "cp -a /usr/bin/docker /usr/bin/docker.kept && dpkg --purge docker-cli python3-apt"
         )
+        new.host.sh("cp /root/sources/* /etc/apt/sources.list.d/")
         yield found
         new.host.sh(PUT_BACK, check=False)
 
@@ -51,6 +52,7 @@ def test_the_lock_of_the_package_manager(clientless: Serving, memory: Path) -> N
     """Who holds it ends the run, said and harmless; the next one may follow at once."""
     host = clientless.host
     project: Project = render("development", memory / "packages", [host])
+    project.give(**excepted(project, patched=False))
     hold(clientless)
     stopped = project.play()
     stopped.assert_failed(host, saying="It is held by process")

@@ -98,15 +98,31 @@ def answer(parameters):
         "%s: %s" % (undo.worded(one), left[one["key"]]) for one in targets if one["key"] in left
     ]
     targets = [one for one in targets if one["key"] not in left]
+    restart = foreseen(found, facts, parameters, targets)
+    if decisions.hold_upgrade(found, restart):
+        restart = foreseen(found, facts, parameters, targets)
     result.update(
         decisions=found,
         apply=to_do(found, decisions.applied(found, facts), targets),
         undo=[undo.worded(one) for one in targets],
         left=staying,
+        restart=restart,
     )
+    result["restart"]["work"] = bool(
+        result["restart"]["needed"] != "none"
+        or result["apply"]
+        or targets
+        or decisions.unsettled(facts)
+    )
+    return result
+
+
+def foreseen(found, facts, parameters, targets):
+    """What a converge that takes these targets back, or an undo of them alone, means for the running daemon."""
+    inputs = parameters["inputs"]
     remaining = found if parameters["scope"] == "removed" else {}
     back = [one for one in targets if one["kind"] == "daemon_json_leaf"]
-    result["restart"] = decisions.restart(
+    restart = decisions.restart(
         remaining,
         facts,
         inputs,
@@ -116,15 +132,9 @@ def answer(parameters):
     closed = window.closed(
         inputs.get("docker_restart_policy"), inputs.get("docker_restart_window") or {}
     )
-    if closed and result["restart"]["needed"] != "none":
-        result["restart"].update(allowed=False, reason=closed)
-    result["restart"]["work"] = bool(
-        result["restart"]["needed"] != "none"
-        or result["apply"]
-        or targets
-        or decisions.unsettled(facts)
-    )
-    return result
+    if closed and restart["needed"] != "none":
+        restart.update(allowed=False, reason=closed)
+    return restart
 
 
 def public(result):

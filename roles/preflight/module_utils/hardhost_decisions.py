@@ -37,6 +37,7 @@ from ansible.module_utils.hardhost_preconditions import (
 from ansible.module_utils.hardhost_problems import allows, new_problems
 from ansible.module_utils.hardhost_state import owned
 
+UPGRADE = "docker_engine/engine_updated"
 # live-restore keeps containers started with --rm from here on (moby#46857; measured on 20.10.24 and 26.1.5).
 KEEPS_AUTO_REMOVE = "24.0.8"
 OLDEST, NEWEST = (
@@ -409,6 +410,16 @@ def _due(decisions, facts, drop_ins_back):
     if drop_ins_back:
         announced.append(drop_ins.UNIT)
     return running_daemon.due(facts) or next(iter(announced), "")
+
+
+def hold_upgrade(decisions, foreseen):
+    """Hold an upgrade of the engine back whose restart may not happen: whether it did, so that all else is told anew."""
+    upgrade = decisions.get(UPGRADE, {})
+    coming = [one for one in upgrade.get("changes", []) if one["what"].startswith("package ")]
+    if foreseen["allowed"] or not any("restart" in one for one in coming):
+        return False
+    upgrade.update(hold(foreseen["reason"], "see there"), changes=[])
+    return True
 
 
 def unsettled(facts):

@@ -114,7 +114,10 @@ def _daemon(unit):
 
 
 def _engine(process):
-    """`{installed, running, version, client, api, binary, candidate}`; versions are "" where unknown."""
+    """`{installed, running, version, client, api, binary, candidate, on_disk}`; versions are "" where unknown.
+
+    `version` is what runs, where something does, `on_disk` what would be started.
+    """
     binary = shutil.which("dockerd") or ""
     engine = {
         "installed": bool(binary),
@@ -124,9 +127,10 @@ def _engine(process):
         "api": "",
         "binary": binary,
         "candidate": "",
+        "on_disk": "",
     }
     if binary:
-        engine["version"] = _first_version([binary, "--version"])
+        engine["version"] = engine["on_disk"] = _first_version([binary, "--version"])
     else:
         engine["candidate"] = _candidate()
     if shutil.which("docker"):

@@ -64,6 +64,21 @@ def accepted(facts):
         return {}
 
 
+def outdated(facts):
+    """Why the dockerd that runs is not the one that is installed; "" where it is, or none runs."""
+    process, engine = facts["process"], facts["engine"]
+    if not process or not engine["running"]:
+        return ""
+    if process.get("executable", "").endswith(" (deleted)"):
+        return "dockerd %s runs, and was replaced by %s since" % (
+            engine["version"],
+            engine.get("on_disk") or "another one",
+        )
+    if engine.get("on_disk") and engine["on_disk"] != engine["version"]:
+        return "dockerd %s runs, %s is installed" % (engine["version"], engine["on_disk"])
+    return ""
+
+
 def note(state, process, data, started_with=None):
     """Record with which daemon.json (bytes, b"" for none) this process runs, and keep the bytes. The caller saves.
 

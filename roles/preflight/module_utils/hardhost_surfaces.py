@@ -46,6 +46,18 @@ def present():
     except ImportError:
         pass
     try:
+        from ansible.module_utils import hardhost_surface_docker_engine as docker_engine
+
+        found["docker_engine"] = docker_engine
+    except ImportError:
+        pass
+    try:
+        from ansible.module_utils import hardhost_surface_host_patching as host_patching
+
+        found["host_patching"] = host_patching
+    except ImportError:
+        pass
+    try:
         from ansible.module_utils import hardhost_surface_kernel as kernel
 
         found["kernel"] = kernel

@@ -9,28 +9,28 @@ import re
 import subprocess
 
 
-def closed(policy, window):
-    """Why a restart must wait; "" where it need not.
+def closed(policy, window, name="docker_restart"):
+    """Why a restart, or what else an input `<name>_policy` is about, must wait; "" where it need not.
 
     `window` is `{calendar, duration}`: a systemd calendar expression (systemd.time(7)) at which the window opens, and how
     long it stays open, as "2h" or "90min".
     """
     if policy == "never":
-        return "docker_restart_policy is never"
+        return "%s_policy is never" % name
     if policy != "window":
         return ""
     calendar, duration = window.get("calendar", ""), window.get("duration", "")
     if not calendar or not duration:
-        return "docker_restart_policy is window, and docker_restart_window has no calendar or no duration"
+        return "%s_policy is window, and %s_window has no calendar or no duration" % (name, name)
     seconds = _microseconds(duration)
     if seconds is None:
-        return "docker_restart_window: %r is no duration; write it as 2h or 90min" % duration
+        return "%s_window: %r is no duration; write it as 2h or 90min" % (name, duration)
     opened = _next(calendar, "-%ds" % (seconds // 1000000))
     if opened is None:
-        return "docker_restart_window: %r is no calendar expression of systemd" % calendar
+        return "%s_window: %r is no calendar expression of systemd" % (name, calendar)
     if opened <= 0:
         return ""
-    return "the restart window (%s for %s) is closed" % (calendar, duration)
+    return "the %s window (%s for %s) is closed" % (name.rpartition("_")[2], calendar, duration)
 
 
 def _microseconds(duration):

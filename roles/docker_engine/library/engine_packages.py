@@ -1,0 +1,201 @@
+#!/usr/bin/python
+"""Upgrade the engine's packages, and they alone, without letting them restart dockerd: `docker_restart` does that.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: engine_packages
+short_description: Upgrade engine, client, containerd and runc
+description:
+  - Fetches everything before the first package is touched, records every package, keeps changed configuration files,
+    and removes or downgrades nothing.
+  - Upgrades what preflight has announced and nothing else. Where the lists were old it fetches them, and where they now say
+    something else it leaves that to another reading of the host, which judges the restart too.
+  - dockerd goes on running as it was until M(docker_restart), asked for it by this, restarts it with live-restore.
+options:
+  controls: {type: list, elements: str, required: true, description: The ids of the controls to apply.}
+  announced: {type: list, elements: dict, default: [], description: The changes that preflight announced for the upgrade.}
+  inputs: {type: dict, required: true, description: All inputs of the host.}
+  os: {type: dict, required: true, description: 'The id, version and family of the operating system.'}
+  run: {type: str, required: true, description: The run id.}
+  holder: {type: str, required: true, description: Who runs.}
+author: hardhost
+"""
+
+EXAMPLES = r"""
+- name: Upgrade the engine
+  engine_packages:
+    controls: [docker_engine/engine_updated, docker_engine/engine_running_updated]
+    announced: "{{ hardhost_decisions['docker_engine/engine_updated'].changes }}"
+    inputs: "{{ hardhost_inputs }}"
+    os: "{{ hardhost_host.os }}"
+    run: 20261121T180000Z-00000000
+    holder: ops@bastion
+"""
+
+RETURN = r"""
+refreshed: {type: bool, returned: always, description: Whether the package lists were fetched.}
+again: {type: bool, returned: always, description: 'Whether there is something else to upgrade than was announced: nothing was.'}
+updated: {type: dict, returned: always, description: 'Per package, [version before, version after].'}
+held: {type: str, returned: always, description: Why nothing was upgraded after the lists were fetched; empty otherwise.}
+"""
+
+import contextlib
+import os
+
+from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_package_work as work
+from ansible.module_utils import hardhost_packages as packages
+from ansible.module_utils import hardhost_running as running
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_surface_docker_engine as surface
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.hardhost_packages import PackagesError
+
+POLICY = "/usr/sbin/policy-rc.d"
+# Docker's own packages restart docker.service when they are installed; containerd's keep containers running.
+# Left behind by whoever is killed, it says nothing any more once the packages are done.
+TEXT = b"""#!/bin/sh
+# Written by hardhost while it upgrades the engine, and removed after it: dockerd is restarted once, by its own job.
+systemctl is-active --quiet hardhost-packages.service || exit 0
+case "$1" in docker | docker.*) exit 101 ;; esac
+exit 0
+"""
+
+
+@contextlib.contextmanager
+def no_restart_by_packages():
+    """Keep the packages' scripts from restarting dockerd. Somebody's own policy stays as it is."""
+    found = files.read(POLICY)
+    ours = found is None or found == TEXT  # of a run that was killed
+    if ours:
+        files.replace(POLICY, TEXT, {"uid": 0, "gid": 0, "mode": 0o755})
+    try:
+        yield
+    finally:
+        if ours and not work.at_work():  # else their scripts are still to come
+            files.remove(POLICY)
+
+
+def apply(given, answer):
+    """Upgrade what was announced, and ask for the restart that this, or an upgrade by somebody else, has left over."""
+    try:
+        if surface.UPDATED in given["controls"] and given["announced"]:
+            upgrade(given, answer)
+    finally:
+        ask_for_restart(given)
+
+
+def upgrade(given, answer):
+    """Refresh, decide again by what is known now, install where it is what was announced."""
+    inputs = given["inputs"]
+    lock_seconds = inputs["preflight_package_lock_timeout"]
+    work.wait_for_locks(lock_seconds)
+    answer["refreshed"] = work.refresh_where_old(
+        inputs["preflight_package_lists_valid"], lock_seconds
+    )
+    found = surface.plan(inputs, surface.today())
+    undecided = surface.undecided(found, inputs)
+    if undecided:
+        answer["held"] = undecided["reason"]
+        return
+    answer["again"] = words(found["todo"]) != announced(given["announced"])
+    if found["todo"] and not answer["again"]:
+        install(found["todo"], given, answer)
+
+
+def words(todo):
+    """What apt is told."""
+    return ["%s=%s" % (one["name"], one["after"]) for one in todo]
+
+
+def announced(changes):
+    """The same, of what preflight said."""
+    mark = surface.PACKAGE
+    return [
+        "%s=%s" % (one["what"][len(mark) :], one["after"])
+        for one in changes
+        if one["what"].startswith(mark)
+    ]
+
+
+def install(todo, given, answer):
+    """Record what will change, then change it."""
+    steps = packages.simulated(packages.simulate("--no-remove", "install", *words(todo)))
+    seconds = given["inputs"]["preflight_package_timeout"]
+    with states.work(given["run"], given["holder"], 2 * seconds) as state:
+        packages.record(state, steps, surface.UPDATED, given["run"])
+        before = packages.installed()
+        with no_restart_by_packages():
+            try:
+                work.install(words(todo), seconds, given["inputs"]["preflight_package_lock_timeout"])
+            finally:
+                answer["updated"] = packages.differences(before, packages.installed())
+
+
+def ask_for_restart(given):
+    """Have docker_restart replace a dockerd that is not the installed one; once for each process."""
+    facts = hardhost_facts.collect_local()
+    why = running.outdated(facts)
+    if why and not running.due(facts):
+        with states.work(given["run"], given["holder"]) as state:
+            running.ask_for_restart(state, facts, why)
+
+
+def foreseen(given):
+    """The answer of check mode, by the code that preflight uses."""
+    facts = dict(hardhost_facts.collect_local(), os=given["os"])
+    found = [
+        change
+        for control in given["controls"]
+        for change in surface.changes({"id": control}, facts, given["inputs"])
+    ]
+    shown = {"before_header": "engine", "after_header": "engine"}
+    for key in ("before", "after"):
+        shown[key] = "".join("%s: %s\n" % (one["what"], one[key]) for one in found)
+    return dict(
+        nothing(),
+        changed=any(one["what"].startswith(surface.PACKAGE) for one in found),
+        diff=[shown],
+    )
+
+
+def nothing():
+    """The answer of a call that did nothing."""
+    return {"refreshed": False, "again": False, "updated": {}, "held": ""}
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "controls": {"type": "list", "elements": "str", "required": True},
+            "announced": {"type": "list", "elements": "dict", "default": []},
+            "inputs": {"type": "dict", "required": True},
+            "os": {"type": "dict", "required": True},
+            "run": {"type": "str", "required": True},
+            "holder": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    if module.check_mode:
+        module.exit_json(**foreseen(given))
+    os.umask(0o022)
+    answer = nothing()
+    try:
+        apply(given, answer)
+    except (PackagesError, states.StateError) as error:
+        module.fail_json(msg="the engine was not upgraded: %s" % error, **answer)
+    except OSError as error:
+        module.fail_json(msg="the engine was not upgraded: %s" % files.why(error), **answer)
+    if answer["held"]:
+        module.warn("the engine is not upgraded: %s" % answer["held"])
+    module.exit_json(changed=bool(answer["updated"]), **answer)
+
+
+if __name__ == "__main__":
+    main()

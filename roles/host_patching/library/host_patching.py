@@ -1,0 +1,255 @@
+#!/usr/bin/python
+"""Bring a host's packages up to date, but for the engine's, and say what was done and what was left.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_patching
+short_description: Apply pending updates, configure unattended ones, and say whether a reboot is due
+description:
+  - Everything is fetched before the first package is touched. Holds are respected, changed configuration files kept,
+    nothing is removed, and the engine's packages are left alone.
+  - Services that run replaced files are restarted, but never dockerd, containerd or a session.
+  - Records every package and file before changing it. Packages are not taken back.
+options:
+  controls: {type: list, elements: dict, required: true, description: 'List of {id, settings}.'}
+  os: {type: dict, required: true, description: 'The id, version and family of the operating system.'}
+  inputs: {type: dict, required: true, description: All inputs of the host.}
+  run: {type: str, required: true, description: The run id.}
+  holder: {type: str, required: true, description: Who runs.}
+author: hardhost
+"""
+
+EXAMPLES = r"""
+- name: Apply pending security updates
+  host_patching:
+    controls: [{id: host_patching/security_updates, settings: {host_patching_updates: {scope: security}}}]
+    os: {id: debian, version: "13", family: debian}
+    inputs: {preflight_package_lists_valid: 3600, preflight_package_lock_timeout: 300, preflight_package_timeout: 1800}
+    run: 20261121T180000Z-00000000
+    holder: ops@bastion
+"""
+
+RETURN = r"""
+refreshed: {type: bool, returned: always, description: Whether the package lists were fetched.}
+updated: {type: dict, returned: always, description: 'Per package, [version before, version after].'}
+held: {type: list, returned: always, description: Pending updates of packages on hold.}
+kept_back: {type: list, returned: always, description: Pending updates that would remove something.}
+mended: {type: list, returned: always, description: Packages that an interrupted dpkg had left half-way.}
+restarted: {type: list, returned: always, description: Services that were restarted.}
+outdated: {type: list, returned: always, description: Services that run replaced files and are not restarted.}
+reboot: {type: str, returned: always, description: Why a reboot is due and allowed; empty otherwise.}
+"""
+
+from ansible.module_utils import hardhost_automatic_updates as automatic
+from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_outdated as outdated
+from ansible.module_utils import hardhost_package_work as work
+from ansible.module_utils import hardhost_packages as packages
+from ansible.module_utils import hardhost_redhat as redhat
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_surface_host_patching as surface
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.hardhost_packages import PackagesError
+
+
+class Patching:
+    """One call: what it was asked for, and what has become of it."""
+
+    def __init__(self, parameters):
+        self.given = parameters
+        self.controls = {one["id"]: one for one in parameters["controls"]}
+        self.seconds = parameters["inputs"]["preflight_package_timeout"]
+        self.lock_seconds = parameters["inputs"]["preflight_package_lock_timeout"]
+        self.redhat = parameters["os"]["family"] == "redhat"
+        self.answer = {
+            "changed": False,
+            "refreshed": False,
+            "updated": {},
+            "held": [],
+            "kept_back": [],
+            "mended": [],
+            "restarted": [],
+            "outdated": [],
+            "reboot": "",
+        }
+
+    def apply(self, state):
+        """Do all of it; the caller holds lock and lease."""
+        if surface.SECURITY in self.controls:
+            self._updates(state)
+        if surface.AUTOMATIC in self.controls:
+            self._automatic(state)
+        self.answer["changed"] = any(
+            self.answer[key] for key in ("changed", "updated", "mended", "restarted")
+        )
+
+    def _updates(self, state):
+        control = self.controls[surface.SECURITY]
+        if self.redhat:
+            self._redhat_updates(state, control)
+            return
+        work.wait_for_locks(self.lock_seconds)
+        self.answer["mended"] = [name or "dpkg's journal" for name in work.mend(self.seconds)]
+        self._refresh()
+        pending = packages.pending(surface.scope(control))
+        self.answer["held"] = [worded(one) for one in pending if one["held"]]
+        self.answer["kept_back"] = [
+            worded(one) for one in pending if not one["held"] and not one["possible"]
+        ]
+        self._upgrade(state, surface.chosen(pending))
+        self._services()
+
+    def _refresh(self):
+        valid = self.given["inputs"]["preflight_package_lists_valid"]
+        self.answer["refreshed"] |= work.refresh_where_old(valid, self.lock_seconds)
+
+    def _upgrade(self, state, chosen):
+        """Upgrade these packages and what they need, and nothing else."""
+        if not chosen:
+            return
+        words = ["--only-upgrade"] + ["%s=%s" % (one["name"], one["after"]) for one in chosen]
+        self._install(state, words, surface.SECURITY)
+
+    def _install(self, state, words, control):
+        """Install with these words: simulated, recorded, fetched, installed."""
+        planned = packages.simulate("--no-remove", "install", *words)
+        steps = packages.simulated(planned)
+        engine = [one["name"] for one in steps if one["name"] in packages.ENGINE]
+        if engine:
+            raise PackagesError(
+                "the updates would change %s as well, which is docker_engine/engine_updated's: nothing was installed"
+                % ", ".join(engine)
+            )
+        before = packages.installed()
+        packages.record(state, steps, control, self.given["run"])
+        automatically = packages.output(["apt-mark", "showauto"]).split()
+        try:
+            work.install(words, self.seconds, self.lock_seconds)
+        finally:
+            self.answer["updated"].update(packages.differences(before, packages.installed()))
+        # apt takes what is named on its command line for chosen by hand, and would never offer to remove it again.
+        named = [one["name"] for one in steps if one["before"] and one["name"] in automatically]
+        if named:
+            packages.run(["apt-mark", "auto"] + named)
+
+    def _services(self):
+        may, self.answer["outdated"] = outdated.restartable(outdated.services())
+        wrong = outdated.restart(may)
+        self.answer["restarted"] = may
+        if wrong:
+            raise PackagesError(
+                "the updates are installed, and these services do not start with them: %s"
+                % "; ".join(wrong)
+            )
+
+    def _redhat_updates(self, state, control):
+        pending = redhat.pending(surface.scope(control))
+        if not pending:
+            return
+        before = {one["name"]: one["before"] for one in pending}
+        steps = [dict(one, origins="") for one in pending]
+        packages.record(state, steps, surface.SECURITY, self.given["run"])
+        code, text = work.in_unit(
+            ["dnf", "-y", "upgrade"] + redhat.words(surface.scope(control)), self.seconds
+        )
+        if code:
+            raise PackagesError("dnf upgrade: %s" % packages.said(text, 8))
+        for one in pending:
+            self.answer["updated"][one["name"]] = [before[one["name"]], one["after"]]
+
+    def _automatic(self, state):
+        if self.redhat:
+            self._redhat_automatic(state)
+            return
+        if not packages.installed([automatic.PACKAGE]):
+            work.wait_for_locks(self.lock_seconds)
+            self._refresh()
+            self._install(state, ["--no-install-recommends", automatic.PACKAGE], surface.AUTOMATIC)
+        self._write(state, surface.automatic_files())
+
+    def _redhat_automatic(self, state):
+        if packages.run(["rpm", "--query", redhat.AUTOMATIC], 60)[0]:
+            step = {"name": redhat.AUTOMATIC, "before": "", "after": "installed"}
+            packages.record(state, [step], surface.AUTOMATIC, self.given["run"])
+            code, text = work.in_unit(["dnf", "-y", "install", redhat.AUTOMATIC], self.seconds)
+            if code:
+                raise PackagesError("dnf install: %s" % packages.said(text, 8))
+            self.answer["updated"][redhat.AUTOMATIC] = ["", "installed"]
+        self._write(state, redhat.automatic_files(surface.AUTOMATIC))
+        packages.output(["systemctl", "enable", "--now", redhat.TIMER])
+
+    def _write(self, state, wanted):
+        self.answer["changed"] |= bool(managed.write(state, wanted, self.given["run"]))
+
+    def reboot(self):
+        """Why a reboot is due, where the control is applied and nothing holds it back, also after what was just installed."""
+        control = self.controls.get(surface.KERNEL)
+        if not control or surface.kernels.shared():
+            return
+        facts = hardhost_facts.collect()
+        if not surface.reboot_allowed(facts, self.given["inputs"], control):
+            self.answer["reboot"] = surface.kernels.outdated(surface.kernels.found())
+
+
+def worded(one):
+    return "%s (%s -> %s)" % (one["name"], one["before"], one["after"])
+
+
+def foreseen(parameters):
+    """The answer of check mode: what preflight announces, by the same code."""
+    facts = {"os": parameters["os"]}
+    found = [
+        change
+        for one in parameters["controls"]
+        for change in surface.changes(one, facts, parameters["inputs"])
+    ]
+    shown = {"before_header": "host_patching", "after_header": "host_patching"}
+    for key in ("before", "after"):
+        shown[key] = "".join(
+            "%s: %s\n" % (one["what"], one[key]) for one in found if one[key] is not None
+        )
+    work_left = [one for one in found if one["what"] != packages.LISTS_CHANGE]
+    return {"changed": bool(work_left), "diff": [shown], "reboot": "", "updated": {}}
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "controls": {"type": "list", "elements": "dict", "required": True},
+            "os": {"type": "dict", "required": True},
+            "inputs": {"type": "dict", "required": True},
+            "run": {"type": "str", "required": True},
+            "holder": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    if module.check_mode:
+        module.exit_json(**foreseen(given))
+    patching = Patching(given)
+    try:
+        with states.work(given["run"], given["holder"], 2 * patching.seconds) as state:
+            patching.apply(state)
+        patching.reboot()
+    except (PackagesError, states.StateError) as error:
+        module.fail_json(msg=str(error), **patching.answer)
+    except OSError as error:
+        module.fail_json(msg=files.why(error), **patching.answer)
+    for key, text in (
+        ("held", "on hold, and not updated: %s"),
+        ("kept_back", "not updated, for something would be removed: %s"),
+        ("outdated", "these services run replaced files and are not restarted by this: %s"),
+    ):
+        if patching.answer[key]:
+            module.warn(text % ", ".join(patching.answer[key]))
+    module.exit_json(**patching.answer)
+
+
+if __name__ == "__main__":
+    main()

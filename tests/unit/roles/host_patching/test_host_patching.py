@@ -1,0 +1,245 @@
+"""What replaced files, kernels and the configuration of unattended upgrades mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible.module_utils import hardhost_automatic_updates as automatic
+from ansible.module_utils import hardhost_kernels as kernels
+from ansible.module_utils import hardhost_outdated as outdated
+from ansible.module_utils import hardhost_packages as packages
+from ansible.module_utils import hardhost_redhat as redhat
+from ansible.module_utils import hardhost_surface_host_patching as surface
+
+from tests.unit.roles.hosts import container, facts, module
+
+host_health = module("host_patching", "host_health")
+MAPS = "7f1-7f2 {mode} 00000000 00:1f 4321    {path}\n"
+HOST = "/docker/4dd3f642a0105d960b686610fbe9e01297fe83a88052c981dd9c31aae3ee822d"
+
+
+@pytest.mark.parametrize(
+    ("mode", "path", "expected"),
+    [
+        ("r-xp", "/usr/lib/x86_64-linux-gnu/libssl.so.3 (deleted)", True),
+        ("r-xp", "/usr/sbin/cron (deleted)", True),
+        ("r--p", "/usr/lib/x86_64-linux-gnu/libssl.so.3 (deleted)", False),
+        ("r-xp", "/usr/lib/x86_64-linux-gnu/libssl.so.3", False),
+        ("rwxp", "/memfd:jit (deleted)", False),
+        ("r-xp", "/tmp/program (deleted)", False),
+    ],
+)
+def test_a_process_runs_what_was_replaced(mode: str, path: str, expected: bool) -> None:
+    assert outdated.replaced(MAPS.format(mode=mode, path=path)) is expected
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "unit"),
+    [
+        ("0::/system.slice/cron.service\n", "cron.service"),
+        ("2:cpu:/x\n1:name=systemd:/system.slice/ssh.service\n", "ssh.service"),
+        (f"1:name=systemd:{HOST}/system.slice/cron.service\n", "cron.service"),
+        ("0::/system.slice/system-getty.slice/getty@tty1.service\n", "getty@tty1.service"),
+        ("0::/user.slice/user-0.slice/session-3.scope\n", ""),
+        ("0::/user.slice/user-0.slice/user@0.service/app.slice/x.service\n", ""),
+        ("0::/system.slice/docker-4dd3f642a010.scope\n", ""),
+        (f"1:name=systemd:{HOST}\n", ""),
+        ("0::/init.scope\n", ""),
+    ],
+)
+def test_the_service_of_a_process(cgroup: str, unit: str) -> None:
+    assert outdated.unit_of(cgroup) == unit
+
+
+def process(root: Path, pid: str, unit: str, namespace: str) -> None:
+    folder = root / pid
+    (folder / "ns").mkdir(parents=True)
+    (folder / "ns/pid").symlink_to(namespace)
+    (folder / "cgroup").write_text(f"0::/system.slice/{unit}\n")
+    (folder / "maps").write_text(MAPS.format(mode="r-xp", path="/usr/bin/x (deleted)"))
+
+
+def test_services_of_this_host_and_of_no_container(tmp_path: Path) -> None:
+    process(tmp_path, "1", "init.scope", "pid:[1]")
+    process(tmp_path, "20", "cron.service", "pid:[1]")
+    process(tmp_path, "21", "cron.service", "pid:[1]")
+    process(tmp_path, "30", "nginx.service", "pid:[2]")
+    assert outdated.services(str(tmp_path)) == ["cron.service"]
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *("docker.service", "containerd.service", "dbus.service", "user@0.service"),
+        *("firewalld.service", "openvpn@office.service"),
+    ],
+)
+def test_what_is_never_restarted(unit: str) -> None:
+    assert outdated.restartable([unit]) == ([], [unit])
+
+
+@pytest.mark.parametrize(
+    ("unit", "kill_mode", "may"),
+    [
+        ("nginx.service", "mixed", True),
+        ("ssh.service", "process", True),
+        # Without logind, sessions are the service's own.
+        ("ssh.service", "mixed", False),
+        ("runner.service", "control-group", False),
+        ("runner.service", "process", True),
+    ],
+)
+def test_what_a_restart_would_end_with_it(
+    unit: str, kill_mode: str, may: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sessions, and this very run where an agent has started it."""
+    shown = f"LoadState=loaded\nActiveState=active\nType=simple\nKillMode={kill_mode}\n"
+    monkeypatch.setattr(outdated, "own_unit", lambda: "runner.service")
+    monkeypatch.setattr(packages, "run", lambda *_: (0, shown, ""))
+    assert outdated.restartable([unit]) == (([unit], []) if may else ([], [unit]))
+
+
+@pytest.mark.parametrize(
+    ("running", "installed", "newest"),
+    [
+        ("6.1.0-28-amd64", ["6.1.0-9-amd64", "6.1.0-28-amd64"], "6.1.0-28-amd64"),
+        ("6.1.0-9-amd64", ["6.1.0-28-amd64", "6.1.0-9-amd64"], "6.1.0-28-amd64"),
+        (
+            "6.1.0-28-cloud-amd64",
+            ["6.1.0-30-amd64", "6.1.0-28-cloud-amd64"],
+            "6.1.0-28-cloud-amd64",
+        ),
+        ("6.12.41+deb13-amd64", ["6.12.43+deb13-amd64"], "6.12.43+deb13-amd64"),
+        ("5.15.0-91-generic", ["5.15.0-100-generic"], "5.15.0-100-generic"),
+        ("6.18.44-own", [], "6.18.44-own"),
+        ("6.18.44-own", ["6.1.0-28-amd64"], "6.18.44-own"),
+        ("6.1.0-28-amd64", ["6.1.0-9-amd64"], "6.1.0-28-amd64"),
+    ],
+)
+def test_the_newest_kernel_of_a_kind(running: str, installed: list[str], newest: str) -> None:
+    assert kernels.newest_of(running, installed) == newest
+
+
+def test_a_kernel_may_change_without_its_name() -> None:
+    version = "Linux version 6.1.0-28-amd64 (debian@x) (gcc) #1 SMP Debian 6.1.119-1 (2024-11-22)"
+    assert kernels.build(version) == "6.1.119-1"
+    found = {"running": "a", "newest": "a", "running_build": "1", "newest_build": "2"}
+    assert "as built in 1, 2 is installed" in kernels.outdated(found)
+    assert kernels.outdated({**found, "newest_build": "1"}) == ""
+    assert kernels.outdated({**found, "newest_build": ""}) == ""
+
+
+def reboot(policy: str, **window: str) -> dict[str, object]:
+    return {
+        "id": surface.KERNEL,
+        "settings": {"host_patching_reboot": {"policy": policy, "window": window}},
+    }
+
+
+@pytest.fixture
+def due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host on which a newer kernel is installed than runs."""
+    found = {"running": "1", "newest": "2", "running_build": "", "newest_build": ""}
+    monkeypatch.setattr(kernels, "found", lambda: found)
+
+
+@pytest.mark.usefixtures("due")
+def test_a_reboot_waits_for_policy_window_and_containers() -> None:
+    given = {"docker_restart_stop_containers": False}
+    held = surface.reboot_allowed(facts(), given, reboot("report"))
+    assert held["decision"] == "pending"
+    assert "the kernel 1 runs, 2 is installed" in held["reason"]
+    assert surface.reboot_allowed(facts(), given, reboot("now")) is None
+    held = surface.reboot_allowed(facts(), given, reboot("window"))
+    assert "host_patching_reboot_window has no calendar" in held["reason"]
+    passing = facts(containers=[container("job", auto_remove=True)])
+    held = surface.reboot_allowed(passing, given, reboot("now"))
+    assert "--rm: job" in held["reason"]
+    ordered = {"docker_restart_stop_containers": True}
+    assert surface.reboot_allowed(passing, ordered, reboot("now")) is None
+
+
+def test_a_host_that_came_back_is_judged(due: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {"boot": "a", "offset": 1.0}
+    now = {"boot": "a", "offset": 1.0, "kernel": "1"}
+    assert "same boot" in host_health.wrong_boot(before, now)
+    assert "the kernel 1 runs" in host_health.wrong_boot(before, {**now, "boot": "b"})
+    monkeypatch.setattr(kernels, "outdated", lambda _found: "")
+    assert host_health.wrong_boot(before, {**now, "boot": "b"}) == ""
+    assert "clock" in host_health.wrong_boot(before, {**now, "boot": "b", "offset": 4000.0})
+    late = {"boot": "a", "offset": 3990.0}
+    assert host_health.wrong_boot(late, {**now, "boot": "b", "offset": 4000.0}) == ""
+
+
+def dump(text: str) -> str:
+    """What `apt-config dump` says of the drop-in's lines."""
+    lines, name = [], ""
+    for line in text.splitlines():
+        if line.endswith("{"):
+            name = line[:-2]
+        elif line.startswith("    "):
+            lines.append(f'{name}:: "{line.strip()[1:-2]}";')
+        elif line.endswith('";'):
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def test_the_drop_in_is_what_is_wanted() -> None:
+    assert automatic.wrong(dump(automatic.text())) == []
+
+
+def test_what_a_configuration_lacks_is_said() -> None:
+    found = dump(automatic.text())
+    off = found + 'APT::Periodic::Unattended-Upgrade "0";\n'
+    assert automatic.wrong(off) == ["APT::Periodic::Unattended-Upgrade is 0, not 1"]
+    without = "".join(line + "\n" for line in found.splitlines() if "containerd" not in line)
+    assert automatic.wrong(without) == [
+        "the engine's packages are not excluded: containerd, containerd.io"
+    ]
+    assert len(automatic.wrong("")) == 3
+
+
+def test_every_package_of_the_engine_is_excluded_and_no_other() -> None:
+    import re  # noqa: PLC0415 - as the tool does it
+
+    for name in packages.ENGINE:
+        assert any(re.match(one, name) for one in automatic.patterns()), name
+    for other in ("dockerfile-lint", "docker.iox", "containerd-dev", "runcible", "libc6"):
+        assert not any(re.match(one, other) for one in automatic.patterns()), other
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen"),
+    [
+        ("x\nPackages that will be upgraded: demo libssl3\n", ["demo", "libssl3"]),
+        ("No packages found that can be upgraded unattended and no pending auto-removals\n", []),
+        ("Lock could not be acquired\n", None),
+    ],
+)
+def test_the_dry_run_says_what_it_would_do(said: str, chosen: list[str] | None) -> None:
+    assert automatic.chosen(said) == chosen
+
+
+DNF = """
+bash.x86_64            5.1.8-9.el9_4       baseos
+docker-ce.x86_64       3:29.1.0-1.el9      docker
+Obsoleting Packages
+old.noarch             1.0                 baseos
+"""
+
+
+def test_what_dnf_says_is_pending() -> None:
+    found = redhat.parsed(DNF, {"bash": "5.1.8-6.el9"})
+    assert [(one["name"], one["before"], one["after"]) for one in found] == [
+        ("bash", "5.1.8-6.el9", "5.1.8-9.el9_4"),
+        ("docker-ce", "", "3:29.1.0-1.el9"),
+    ]
+    assert "--exclude=docker-ce" in redhat.words("all")
+    assert "--security" in redhat.words("security")
+
+
+def test_the_configuration_of_dnf_automatic() -> None:
+    (file,) = redhat.automatic_files("x/y")
+    assert redhat.wrong(file["data"].decode()) == []
+    assert redhat.wrong("[commands]\napply_updates = no\n")[0] == "apply_updates is off"

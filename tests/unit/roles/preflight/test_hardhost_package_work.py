@@ -1,0 +1,75 @@
+"""Locks that somebody holds, and what apt's complaints mean."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible.module_utils import hardhost_package_work as work
+from ansible.module_utils.hardhost_packages import PackagesError
+
+HOLD = """
+import fcntl, sys
+lock = open(sys.argv[1], 'w')
+fcntl.lockf(lock, fcntl.LOCK_EX)
+print('held', flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    path = str(tmp_path / "lock")
+    words = [sys.executable, "-c", HOLD, path]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        yield path, other
+        other.communicate()
+
+
+def test_who_holds_a_lock_is_named(held: tuple[str, subprocess.Popen[bytes]]) -> None:
+    path, other = held
+    assert f"(process {other.pid})" in work.holder(path)
+    with pytest.raises(PackagesError, match="for longer than 0 seconds"):
+        work.wait_for_locks(0, [path])
+
+
+def test_a_lock_that_nobody_holds(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("")
+    assert work.holder(str(tmp_path / "lock")) == ""
+    assert work.holder(str(tmp_path / "none")) == ""
+    work.wait_for_locks(0, [str(tmp_path / "lock"), str(tmp_path / "none")])
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "meaning"),
+    [
+        (
+            "W: GPG error: file:/r s InRelease: signatures were invalid: EXPKEYSIG 1 a@b",
+            "its signing key has expired",
+        ),
+        ("E: The repository 'file:/r s InRelease' is not signed.", "it is not signed"),
+        (
+            "W: GPG error: http://d s InRelease: ... NO_PUBKEY 1234",
+            "it is signed with a key that this host does not know",
+        ),
+        ("E: Failed to fetch http://d  Could not resolve 'd'", "it cannot be reached"),
+        ("E: Failed to fetch http://d  Could not connect to 127.0.0.1:9", "it cannot be reached"),
+        (
+            "E: The repository 'file:/r no Release' does not have a Release file.",
+            "it has no such index",
+        ),
+        ("E: Release file for http://d is expired (invalid since 3d).", "its index is out of date"),
+    ],
+)
+def test_a_complaint_says_what_it_means_and_keeps_the_source(line: str, meaning: str) -> None:
+    (found,) = work.complaints(
+        f"Reading package lists...\n{line}\nW: Some index files failed to download.\n"
+    )
+    assert found.startswith(meaning)
+    assert found.endswith(line[3:])
