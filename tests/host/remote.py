@@ -27,7 +27,7 @@ if sent.startswith("/"):  # it came in parts; no other text begins like this
     with open(sent) as stream:
         path, sent = sent, stream.read()
     os.remove(path)
-sent = json.loads(zlib.decompress(base64.b64decode(sent)))
+sent = json.loads(zlib.decompress(base64.b85decode(sent)))
 signal.alarm(sent["seconds"])
 class Finder:
     def find_spec(self, name, path=None, target=None):
@@ -75,7 +75,7 @@ def call(connection: Any, project: Path, module: str, function: str, argument: A
     """`module.function(argument)` on the host."""
     message = {"module": module, "function": function, "argument": argument}
     message |= {"modules": modules(project, module), "seconds": SECONDS}
-    sent = base64.b64encode(zlib.compress(json.dumps(message).encode(), 9)).decode("ascii")
+    sent = base64.b85encode(zlib.compress(json.dumps(message).encode(), 9)).decode("ascii")
     receiver = base64.b64encode(RECEIVER.encode()).decode("ascii")
     if len(sent) > LARGEST:
         sent = _in_parts(connection, sent)
@@ -94,7 +94,8 @@ def _in_parts(connection: Any, text: str) -> str:
     """The path of a file of root's on the host that holds the text; whoever reads it removes it."""
     path = f"{PARTS}/sent-{secrets.token_hex(8)}"
     for start in range(0, len(text), PART):
-        words = APPEND.format(path=shlex.quote(path), part=text[start : start + PART])
+        part = shlex.quote(text[start : start + PART])
+        words = APPEND.format(path=shlex.quote(path), part=part)
         code, _output, errors = run(connection, SHELL.format(words=words))
         if code:
             raise RemoteError(_explained(code, errors))

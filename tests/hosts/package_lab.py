@@ -15,6 +15,8 @@ SCRIPT = Path(__file__).with_name("repository.py")
 CODENAMES = {"debian12patching": "bookworm", "debian13patching": "trixie"}
 REPOSITORY = "/srv/repository"
 CONFFILE = "/etc/demo.conf"
+STATE = "/var/lib/hardhost"
+STAMP = f"{STATE}/package-lists"
 
 
 @dataclass
@@ -57,7 +59,12 @@ class Lab:
 
     def forget_lists(self) -> None:
         """The next run fetches lists, as after their validity has ended."""
-        self.host.sh("rm -f /var/lib/hardhost/package-lists")
+        self.host.sh(f"rm -f {STAMP}")
+
+    def refresh_lists(self) -> None:
+        """Fetch lists now: preflight goes by them, and no run fetches them for an hour."""
+        self.host.sh("apt-get update -q")
+        self.host.sh(f"mkdir -p -m 700 {STATE} && touch {STAMP}")
 
     def version(self, name: str) -> str:
         return self.host.out(f"dpkg-query -W -f '${{Version}}' {name}")

@@ -14,8 +14,7 @@ SIGNED = "host_patching/signed_repositories"
 def test_a_host_with_pending_updates_is_told_so(labs: list[Lab], project: Project) -> None:
     for lab in labs:
         lab.publish([demo(lab, "1.1"), lab.package("kept", "1.1")], [lab.package("plain", "1.1")])
-        lab.host.sh("apt-get update -q")
-        lab.host.sh("mkdir -p -m 700 /var/lib/hardhost && touch /var/lib/hardhost/package-lists")
+        lab.refresh_lists()
     report = project.verify()
     for lab in labs:
         statuses, reasons = report.statuses(lab.host.name), report.reasons(lab.host.name)

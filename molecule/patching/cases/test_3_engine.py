@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from tests.hosts.observation import observe
@@ -18,19 +19,36 @@ case "$*" in *--version*) echo '%s'; exit 0 ;; esac
 echo 'failed to start daemon: this engine is broken' >&2
 exit 1
 """
+# A task of the operator's, with braces doubled for str.format.
+NOTES = """
+- name: Look at the engine
+  ansible.builtin.shell: |
+    echo {what} $(dpkg-query -W -f '${{Version}}' docker.io) $(systemctl show -p MainPID --value docker)
+  register: noted
+  changed_when: false
+- name: Note it
+  ansible.builtin.shell: echo "{{{{ noted.stdout }}}}" >> {log}
+  delegate_to: localhost
+  become: false
+  changed_when: false
+"""
 
 
-def offer(lab: Lab, version: str, replaced: dict[str, str] | None = None) -> str:
-    """A newer package of the installed engine; its version."""
+def build(lab: Lab, version: str, replaced: dict[str, str] | None = None) -> None:
+    """Build a newer package of the installed engine."""
     lab.repository("repack", "docker.io", version, json.dumps(replaced or {}))
-    publish(lab, version)
-    return version
 
 
 def publish(lab: Lab, version: str) -> None:
-    """Offer it, in lists that are fresh."""
+    """Offer it; the host's lists do not know it yet."""
     lab.publish([], [f"docker.io_{version.partition(':')[2] or version}_"])
-    lab.host.sh("apt-get update -q; touch /var/lib/hardhost/package-lists")
+
+
+def offer(lab: Lab, version: str, replaced: dict[str, str] | None = None) -> None:
+    """Build and publish it, and refresh the host's lists."""
+    build(lab, version, replaced)
+    publish(lab, version)
+    lab.refresh_lists()
 
 
 def decided(project: Project, lab: Lab, **inputs: Any) -> dict[str, Any]:
@@ -66,8 +84,7 @@ def test_an_upgrade_under_containers_that_serve(lab: Lab, project: Project) -> N
     with serving(lab.host) as served:
         project.play(limit=lab.host.name).assert_converged(lab.host)
         assert lab.version("docker.io").endswith("+hardhost1")
-        pid = lab.host.out("systemctl show -p MainPID --value docker").strip()
-        assert lab.host.out(f"readlink /proc/{pid}/exe").strip() == "/usr/sbin/dockerd"
+        assert lab.host.out(f"readlink /proc/{pid(lab)}/exe").strip() == "/usr/sbin/dockerd"
         assert observe(lab.host)["process"] != served.before["process"]
         served.assert_unbroken()
         project.play(limit=lab.host.name).assert_unchanged(lab.host)
@@ -83,10 +100,61 @@ def changes(lab: Lab) -> list[dict[str, Any]]:
     return [one for one in state["changes"] if one["kind"] == "package"]
 
 
+def draining(log: Path) -> dict[str, str]:
+    """The operator's tasks, as inputs: each notes the installed and the running engine."""
+    log.unlink(missing_ok=True)
+    paths = {what: log.with_name(f"{what}.yml") for what in ("drain", "undrain")}
+    for what, path in paths.items():
+        path.write_text(NOTES.format(what=what, log=log))
+    return {f"hardhost_{what}_tasks": str(path) for what, path in paths.items()}
+
+
+def pid(lab: Lab) -> str:
+    return lab.host.out("systemctl show -p MainPID --value docker").strip()
+
+
+def test_lists_that_were_old_are_read_again_before_the_engine_is_touched(
+    lab: Lab, project: Project, memory: Path
+) -> None:
+    """One run: what preflight could not announce is drained for, upgraded, and restarted."""
+    log, installed, before = memory / "drained.log", lab.version("docker.io"), pid(lab)
+    tasks = draining(log)
+    build(lab, f"{installed}+old")
+    publish(lab, f"{installed}+old")
+    project.play(limit=lab.host.name, inputs=tasks).assert_converged(lab.host)
+    assert lab.version("docker.io") == f"{installed}+old"
+    after = pid(lab)
+    assert after != before
+    assert log.read_text().splitlines() == [
+        f"drain {installed} {before}",
+        f"undrain {installed}+old {after}",
+    ]
+    project.play(limit=lab.host.name).assert_unchanged(lab.host)
+
+
+def test_lists_that_were_old_offer_what_may_not_be_restarted(
+    lab: Lab, project: Project, memory: Path
+) -> None:
+    """It is found only after the lists were fetched, and held back even so; nobody is drained."""
+    log, installed, before = memory / "drained.log", lab.version("docker.io"), pid(lab)
+    tasks = draining(log)
+    build(lab, f"{installed}+never")
+    publish(lab, f"{installed}+never")
+    never = {**tasks, "docker_restart_policy": "never"}
+    project.play(limit=lab.host.name, inputs=never).assert_converged(lab.host)
+    assert (lab.version("docker.io"), pid(lab)) == (installed, before)
+    assert not log.exists()
+    found = decided(project, lab, **never)
+    assert (found["decision"], found["reason"]) == ("pending", "docker_restart_policy is never")
+    project.play(limit=lab.host.name, inputs=tasks).assert_converged(lab.host)
+    assert lab.version("docker.io") == f"{installed}+never"
+    assert log.read_text().split()[0] == "drain"
+
+
 def test_a_new_engine_that_does_not_start(lab: Lab, project: Project) -> None:
     """It is said, the containers run on without it, and the package that mends it brings Docker back."""
     installed = lab.version("docker.io")
-    lab.repository("repack", "docker.io", f"{installed}b")
+    build(lab, f"{installed}b")
     broken = BROKEN % lab.host.out("dockerd --version").strip()
     lab.host.sh("docker rm -f web worker", check=False)
     with serving(lab.host) as served:
@@ -95,6 +163,7 @@ def test_a_new_engine_that_does_not_start(lab: Lab, project: Project) -> None:
         run.assert_failed(lab.host, saying="DOCKER IS DOWN")
         run.assert_failed(lab.host, saying="this engine is broken")
         publish(lab, f"{installed}b")
+        lab.refresh_lists()
         project.play(limit=lab.host.name).assert_converged(lab.host)
         assert lab.version("docker.io") == f"{installed}b"
         served.assert_unbroken()

@@ -11,7 +11,7 @@ from tests.sabotage.states import State
 
 # The daemon, its files and its engine; other roles bring a scenario of their own.
 ROLES = ("docker_daemon", "docker_engine", "docker_files")
-# Those of docker_engine need a repository, or another profile: scenario `patching`. Certificates: scenario `access`.
+# Certificates: scenario `access`. A repository, or another profile: scenario `patching`.
 ELSEWHERE = (
     "docker_daemon/tls_mutual",
     "docker_engine/data_root_partition",
