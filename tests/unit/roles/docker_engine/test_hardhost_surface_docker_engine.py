@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -56,9 +57,11 @@ def test_the_newest_components_have_nothing_open() -> None:
 
 
 def test_every_advisory_is_whole() -> None:
-    assert len({one["cve"] for one in advisories.ADVISORIES}) == len(advisories.ADVISORIES)
+    for key in ("cve", "advisory"):
+        assert len({one[key] for one in advisories.ADVISORIES}) == len(advisories.ADVISORIES)
     for one in advisories.ADVISORIES:
         assert one["component"] in advisories.COMPONENTS
+        assert re.fullmatch(r"GHSA(-[23456789cfghjmpqrvwx]{4}){3}", one["advisory"])
         assert all(advisories.number(version) for version in one["fixed"])
         assert one["effect"]
 
