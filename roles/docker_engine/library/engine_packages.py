@@ -18,6 +18,7 @@ description:
 options:
   controls: {type: list, elements: str, required: true, description: The ids of the controls to apply.}
   announced: {type: list, elements: dict, default: [], description: The changes that preflight announced for the upgrade.}
+  last: {type: bool, default: false, description: 'Whether the host is not read again after this, and what is left is a warning.'}
   inputs: {type: dict, required: true, description: All inputs of the host.}
   os: {type: dict, required: true, description: 'The id, version and family of the operating system.'}
   run: {type: str, required: true, description: The run id.}
@@ -39,6 +40,7 @@ EXAMPLES = r"""
 RETURN = r"""
 refreshed: {type: bool, returned: always, description: Whether the package lists were fetched.}
 again: {type: bool, returned: always, description: 'Whether there is something else to upgrade than was announced: nothing was.'}
+left: {type: list, returned: always, description: 'What there is to upgrade then.'}
 updated: {type: dict, returned: always, description: 'Per package, [version before, version after].'}
 held: {type: str, returned: always, description: Why nothing was upgraded after the lists were fetched; empty otherwise.}
 """
@@ -104,6 +106,7 @@ def upgrade(given, answer):
         answer["held"] = undecided["reason"]
         return
     answer["again"] = words(found["todo"]) != announced(given["announced"])
+    answer["left"] = words(found["todo"]) if answer["again"] else []
     if found["todo"] and not answer["again"]:
         install(found["todo"], given, answer)
 
@@ -132,7 +135,9 @@ def install(todo, given, answer):
         before = packages.installed()
         with no_restart_by_packages():
             try:
-                work.install(words(todo), seconds, given["inputs"]["preflight_package_lock_timeout"])
+                work.install(
+                    words(todo), seconds, given["inputs"]["preflight_package_lock_timeout"]
+                )
             finally:
                 answer["updated"] = packages.differences(before, packages.installed())
 
@@ -164,9 +169,20 @@ def foreseen(given):
     )
 
 
+def unsaid(given, answer):
+    """Why there is something left to upgrade, where no later step of this run says it."""
+    texts = [answer["held"]] if answer["held"] else []
+    if given["last"] and answer["left"]:
+        texts.append(
+            "the repositories have changed again since the host was read, and offer %s; run again"
+            % ", ".join(answer["left"])
+        )
+    return texts
+
+
 def nothing():
     """The answer of a call that did nothing."""
-    return {"refreshed": False, "again": False, "updated": {}, "held": ""}
+    return {"refreshed": False, "again": False, "left": [], "updated": {}, "held": ""}
 
 
 def main():
@@ -174,6 +190,7 @@ def main():
         argument_spec={
             "controls": {"type": "list", "elements": "str", "required": True},
             "announced": {"type": "list", "elements": "dict", "default": []},
+            "last": {"type": "bool", "default": False},
             "inputs": {"type": "dict", "required": True},
             "os": {"type": "dict", "required": True},
             "run": {"type": "str", "required": True},
@@ -192,8 +209,8 @@ def main():
         module.fail_json(msg="the engine was not upgraded: %s" % error, **answer)
     except OSError as error:
         module.fail_json(msg="the engine was not upgraded: %s" % files.why(error), **answer)
-    if answer["held"]:
-        module.warn("the engine is not upgraded: %s" % answer["held"])
+    for text in unsaid(given, answer):
+        module.warn("the engine is not upgraded: %s" % text)
     module.exit_json(changed=bool(answer["updated"]), **answer)
 
 

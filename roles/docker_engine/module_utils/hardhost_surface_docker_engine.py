@@ -27,7 +27,7 @@ PROGRAMS = {"engine": "dockerd", "containerd": "containerd", "runc": "runc"}
 
 
 def read(_facts, _inputs):
-    """Nothing that every converge must know: each control reads for itself, and only where it is planned."""
+    """Nothing that every converge must know: what a control asks for first, where it is planned, is kept in this."""
     return {}
 
 
@@ -38,7 +38,7 @@ def changes(control, facts, inputs):
     if control["id"] != UPDATED or facts["os"]["family"] != "debian":
         return []
     try:
-        return upgrades(inputs) + restart_due(facts)
+        return upgrades(facts, inputs) + restart_due(facts)
     except PackagesError as error:
         return [{"what": "packages", "before": str(error), "after": "mended, or named"}]
 
@@ -49,12 +49,12 @@ def restart_due(facts):
     return [{"what": "dockerd", "before": why, "after": "restarted", "restart": why}] if why else []
 
 
-def upgrades(inputs):
+def upgrades(facts, inputs):
     """The lists that are to be fetched, and what is not the newest by those that are there."""
     shown = packages.list_changes(inputs)
     if packages.lists_age() is None:
         return shown
-    return shown + [upgrade_of(one) for one in plan(inputs, today())["todo"]]
+    return shown + [upgrade_of(one) for one in planned(facts, inputs)["todo"]]
 
 
 def upgrade_of(one):
@@ -68,6 +68,14 @@ def upgrade_of(one):
 def today():
     """This day, as pins word it."""
     return packages.output(["date", "-u", "+%Y-%m-%d"]).strip()
+
+
+def planned(facts, inputs):
+    """`plan` by one reading of the host: several questions are asked about it, and apt is slow to answer."""
+    kept = facts.get("surfaces", {}).get("docker_engine", {})
+    if "plan" not in kept:
+        kept["plan"] = plan(inputs, today())
+    return kept["plan"]
 
 
 def plan(inputs, date):
@@ -176,7 +184,7 @@ def engine_upgrade_allowed(facts, inputs, _control):
                     "upgrade it the way it was installed",
                 )
             )
-        found = plan(inputs, today())
+        found = planned(facts, inputs)
     except PackagesError as error:
         return hold(str(error), "mend it, then run again")
     return undecided(found, inputs)

@@ -192,9 +192,11 @@ class Patching:
         control = self.controls.get(surface.KERNEL)
         if not control or surface.kernels.shared():
             return
-        facts = hardhost_facts.collect()
-        if not surface.reboot_allowed(facts, self.given["inputs"], control):
-            self.answer["reboot"] = surface.kernels.outdated(surface.kernels.found())
+        found, facts = surface.kernels.found(), hardhost_facts.collect()
+        why = surface.kernels.outdated(found)
+        if why and not surface.reboot_allowed(facts, self.given["inputs"], control):
+            surface.kernels.begin_reboot(found, surface.units.boot())
+            self.answer["reboot"] = why
 
 
 def worded(one):

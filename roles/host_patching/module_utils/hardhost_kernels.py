@@ -6,11 +6,15 @@ SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_packages as packages
+from ansible.module_utils import hardhost_state as states
+
+REBOOT = os.path.join(states.DIRECTORY, "reboot.json")  # the last one of ours
 
 
 def shared():
@@ -75,3 +79,23 @@ def outdated(kernels):
             kernels["newest_build"],
         )
     return ""
+
+
+def begin_reboot(kernels, boot, path=REBOOT):
+    """Remember during which boot a reboot was begun, and for which kernel."""
+    data = json.dumps({"boot": boot, "newest": _newest(kernels)}).encode()
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    files.replace(path, data, {"uid": 0, "gid": 0, "mode": 0o600})
+
+
+def rebooted_in_vain(kernels, boot, path=REBOOT):
+    """Whether this host was rebooted for this very kernel before, and the boot loader has started another one."""
+    try:
+        last = json.loads((files.read(path) or b"{}").decode("utf-8"))
+    except ValueError:
+        return False
+    return last.get("newest") == _newest(kernels) and last.get("boot") != boot
+
+
+def _newest(kernels):
+    return [kernels["newest"], kernels["newest_build"]]

@@ -15,6 +15,7 @@ from ansible.module_utils import hardhost_outdated as outdated
 from ansible.module_utils import hardhost_packages as packages
 from ansible.module_utils import hardhost_redhat as redhat
 from ansible.module_utils import hardhost_sources as sources
+from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils import hardhost_window as window
 from ansible.module_utils.hardhost_packages import PackagesError
 from ansible.module_utils.hardhost_preconditions import hold, named, not_applicable, running
@@ -118,7 +119,8 @@ def own_kernel(_facts, _inputs, _control):
 
 def reboot_allowed(facts, inputs, control):
     """A reboot that is due waits for policy, window, and an order where containers would not come back."""
-    why = kernels.outdated(kernels.found())
+    found = kernels.found()
+    why = kernels.outdated(found)
     if not why:
         return None
     wish = control["settings"]["host_patching_reboot"]
@@ -127,6 +129,11 @@ def reboot_allowed(facts, inputs, control):
     closed = window.closed(wish["policy"], wish.get("window") or {}, "host_patching_reboot")
     if closed:
         return hold("%s; %s" % (why, closed), "wait, or reboot the host yourself")
+    if kernels.rebooted_in_vain(found, units.boot()):
+        return hold(
+            "%s; a reboot has not changed that" % why,
+            "see which kernel the boot loader starts (GRUB_DEFAULT), then reboot the host yourself",
+        )
     lost = [one for one in running(facts) if one["auto_remove"]]
     if lost and not inputs["docker_restart_stop_containers"]:
         return hold(
@@ -195,17 +202,20 @@ def observe_updates(facts, _inputs, settings):
             "pending": redhat.pending(wanted),
             "unfinished": [],
             "services": [],
+            "until_reboot": [],
         }
     if not sources.listed():
         return {"problem": NO_SOURCES, "unknown": True}
     age = packages.lists_age()
+    may, never = outdated.restartable(outdated.services())
     return {
         "problem": "",
         "age": age,
         "limit": packages.OLD_LISTS,
         "unfinished": packages.unfinished(),
         "pending": packages.pending(wanted) if age is not None else [],
-        "services": outdated.services(),
+        "services": may,
+        "until_reboot": never,
     }
 
 

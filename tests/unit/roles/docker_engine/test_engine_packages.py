@@ -26,6 +26,7 @@ def given(*announced: dict[str, str]) -> dict[str, Any]:
     return {
         "controls": ["docker_engine/engine_updated"],
         "announced": list(announced),
+        "last": False,
         "inputs": inputs,
         "os": {"family": "debian"},
         "run": "run",
@@ -60,6 +61,15 @@ def test_what_turns_up_is_judged_first(done: list[Any], announced: dict[str, str
     engine_packages.apply(given(announced), answer)
     assert done == []
     assert (answer["again"], answer["refreshed"]) == (True, True)
+
+
+def test_what_turns_up_when_nobody_judges_it_any_more_is_said(done: list[Any]) -> None:
+    answer = engine_packages.nothing()
+    asked = given({**CHANGE, "after": "26.1.5.1"})
+    engine_packages.apply(asked, answer)
+    assert engine_packages.unsaid(asked, answer) == []
+    (said,) = engine_packages.unsaid({**asked, "last": True}, answer)
+    assert "docker.io=26.1.6" in said
 
 
 class Asked:

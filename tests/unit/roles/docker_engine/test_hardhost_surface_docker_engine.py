@@ -153,7 +153,7 @@ def test_an_upgrade_of_the_engine_needs_its_restart() -> None:
 def test_a_daemon_that_was_replaced_is_announced_as_a_restart(
     control: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(surface, "upgrades", lambda _inputs: [])
+    monkeypatch.setattr(surface, "upgrades", lambda *_: [])
     (change,) = surface.changes({"id": control, "settings": {}}, replaced(on_disk="26.1.6"), {})
     assert "was replaced by 26.1.6" in change["restart"]
     assert surface.changes({"id": control, "settings": {}}, facts(), {}) == []
@@ -178,3 +178,15 @@ def test_an_upgrade_waits_with_its_restart() -> None:
         "containers run",
         [],
     )
+
+
+def test_apt_is_asked_once_for_each_reading_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    plan = {"todo": [NEWER], "held": [], "major": "", "pin": {}, "problem": "", "offered": True}
+    monkeypatch.setattr(surface, "today", lambda: "2026-11-22")
+    monkeypatch.setattr(surface, "plan", lambda *_: asked.append("apt") or plan)
+    one, other = facts(surfaces={"docker_engine": {}}), facts(surfaces={"docker_engine": {}})
+    assert surface.planned(one, {}) == surface.planned(one, {}) == plan
+    assert asked == ["apt"]
+    surface.planned(other, {})
+    assert asked == ["apt", "apt"]

@@ -160,6 +160,23 @@ def test_a_reboot_waits_for_policy_window_and_containers() -> None:
     assert surface.reboot_allowed(passing, ordered, reboot("now")) is None
 
 
+@pytest.mark.usefixtures("due")
+def test_a_reboot_that_changed_nothing_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The boot loader starts the old kernel: another reboot would not help, a newer kernel may."""
+    path = str(tmp_path / "hardhost" / "reboot.json")
+    found = kernels.found()
+    assert not kernels.rebooted_in_vain(found, "a boot", path)
+    kernels.begin_reboot(found, "a boot", path)
+    assert not kernels.rebooted_in_vain(found, "a boot", path), "it has not been rebooted yet"
+    assert kernels.rebooted_in_vain(found, "the next boot", path)
+    assert not kernels.rebooted_in_vain({**found, "newest": "3"}, "the next boot", path)
+    monkeypatch.setattr(kernels, "rebooted_in_vain", lambda *_: True)
+    held = surface.reboot_allowed(facts(), {}, reboot("now"))
+    assert "a reboot has not changed that" in held["reason"]
+
+
 def test_a_host_that_came_back_is_judged(due: None, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {"boot": "a", "offset": 1.0}
     now = {"boot": "a", "offset": 1.0, "kernel": "1"}

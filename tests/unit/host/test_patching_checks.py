@@ -1,0 +1,42 @@
+"""Pending updates, services that go on with replaced files, and lists that say nothing of today."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+from verdict import ObservedHost, Verdict
+
+UPDATE = {"name": "openssl", "before": "1", "after": "2", "held": False}
+
+
+def run(check: str, role: str, **found: Any) -> Verdict:
+    reading = {"surfaces": {role: {f"{role}/x": {"problem": "", **found}}}}
+    judge = importlib.import_module(f"checks.{check}").check
+    verdict: Verdict = judge(ObservedHost("db1", reading), {"id": f"{role}/x"}, {})
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "words"),
+    [
+        ({}, "pass", "none is pending, by package lists that are 10 min old"),
+        ({"pending": [UPDATE]}, "fail", "1 updates are pending: openssl (1 -> 2)"),
+        ({"pending": [{**UPDATE, "held": True}]}, "pending", "on hold (apt-mark showhold)"),
+        ({"services": ["cron.service"]}, "fail", "services run files that were replaced: cron"),
+        ({"until_reboot": ["dbus.service"]}, "pending", "by you or a reboot, dbus.service run"),
+        ({"services": ["a"], "until_reboot": ["b"]}, "fail", "replaced: a"),
+        ({"pending": [UPDATE], "until_reboot": ["b"]}, "fail", "openssl"),
+        ({"unfinished": [""]}, "fail", "dpkg was interrupted: its journal"),
+        ({"age": None}, "pending", "there are no package lists"),
+        ({"age": 200_000}, "pending", "the package lists are 55 hours old"),
+        ({"problem": "E: apt"}, "fail", "E: apt"),
+        ({"problem": "none", "unknown": True}, "pending", "none"),
+    ],
+)
+def test_security_updates(changed: dict[str, Any], status: str, words: str) -> None:
+    whole = {"age": 600, "limit": 172800, "unfinished": [], "pending": [], "services": []}
+    verdict = run("security_updates", "host_patching", **{**whole, "until_reboot": [], **changed})
+    assert verdict.status == status
+    assert words in verdict.reason
