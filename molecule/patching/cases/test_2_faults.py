@@ -9,7 +9,9 @@ import pytest
 
 from tests.hosts.package_lab import REPOSITORY, Lab, demo
 from tests.hosts.project import Project, Run
+from tests.hosts.steps import LONG
 
+SHORT_FORM_ON = "patching13"
 # Nobody answers there, and no name server is needed to find that out.
 NOWHERE = "http://127.0.0.1:9/debian"
 HOLD_LOCK = """
@@ -60,11 +62,13 @@ def test_somebody_else_is_at_work(pending: Lab, project: Project) -> None:
         other.communicate()
 
 
+@LONG
 def test_a_source_that_cannot_be_reached(pending: Lab, project: Project) -> None:
     pending.sources(f"deb [signed-by={REPOSITORY}/good.asc] {NOWHERE} {pending.suite} main\n")
     assert_refused(project, pending, "it cannot be reached", "127.0.0.1:9", "nothing was installed")
 
 
+@LONG
 def test_a_source_that_is_not_there(pending: Lab, project: Project) -> None:
     pending.sources(f"deb [signed-by={REPOSITORY}/good.asc] file:{REPOSITORY} nosuch main\n")
     assert_refused(project, pending, "it has no such index", f"file:{REPOSITORY} nosuch")
@@ -78,6 +82,7 @@ def test_a_source_whose_key_has_expired(pending: Lab, project: Project) -> None:
     assert_refused(project, pending, "its signing key has expired", f"{pending.suite}-security")
 
 
+@LONG
 def test_a_source_that_nobody_signs(pending: Lab, project: Project) -> None:
     pending.publish([f"demo_{pending.newest}"], key="none")
     assert_refused(project, pending, "it is not signed", f"{pending.suite}-security")
@@ -92,6 +97,7 @@ def test_a_package_that_cannot_be_fetched(pending: Lab, project: Project) -> Non
     pending.host.sh(f"mv {pool}.away/* {pool} && rmdir {pool}.away")
 
 
+@LONG
 def test_a_package_whose_script_fails(pending: Lab, project: Project) -> None:
     """dpkg is left half-way by the package, which is said, and said again by the next run."""
     broken = pending.package("plain", "8.0", postinst="#!/bin/sh\necho 'it gives up'; exit 3\n")
@@ -111,11 +117,13 @@ def test_a_dpkg_that_was_interrupted_is_mended(pending: Lab, project: Project) -
     assert pending.version("demo") == pending.newest
 
 
+@LONG
 def test_a_sources_list_that_cannot_be_read(pending: Lab, project: Project) -> None:
     pending.sources("deb this is not a source\n")
     assert_refused(project, pending, "/etc/apt/sources.list")
 
 
+@LONG
 def test_no_source_at_all(pending: Lab, project: Project) -> None:
     pending.sources("# none\n")
     converge(project, pending).assert_converged(pending.host)

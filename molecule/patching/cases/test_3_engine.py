@@ -10,7 +10,9 @@ from tests.hosts.observation import observe
 from tests.hosts.package_lab import Lab
 from tests.hosts.project import Project
 from tests.hosts.serving import serving
+from tests.hosts.steps import LONG
 
+SHORT_FORM_ON = "patching12"
 UPDATED = "docker_engine/engine_updated"
 RUNNING = "docker_engine/engine_running_updated"
 # In place of the new dockerd: it says its version, and gives up.
@@ -132,6 +134,7 @@ def test_lists_that_were_old_are_read_again_before_the_engine_is_touched(
     project.play(limit=lab.host.name).assert_unchanged(lab.host)
 
 
+@LONG
 def test_lists_that_were_old_offer_what_may_not_be_restarted(
     lab: Lab, project: Project, memory: Path
 ) -> None:
@@ -151,6 +154,7 @@ def test_lists_that_were_old_offer_what_may_not_be_restarted(
     assert log.read_text().split()[0] == "drain"
 
 
+@LONG
 def test_a_new_engine_that_does_not_start(lab: Lab, project: Project) -> None:
     """It is said, the containers run on without it, and the package that mends it brings Docker back."""
     installed = lab.version("docker.io")

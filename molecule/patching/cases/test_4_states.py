@@ -6,9 +6,11 @@ import pytest
 
 from tests.hosts.package_lab import Lab
 from tests.hosts.project import Project
+from tests.hosts.steps import LONG
 from tests.sabotage import states
 from tests.sabotage.states import State
 
+pytestmark = LONG
 # A container has no kernel of its own: a virtual machine's case. engine_fixed is red before, too: below.
 ELSEWHERE = (
     "docker_engine/engine_present",
