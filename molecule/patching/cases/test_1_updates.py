@@ -50,6 +50,7 @@ def test_updates_are_applied(labs: list[Lab], project: Project) -> None:
         lab.forget_lists()
     run = project.play()
     run.assert_converged(*[lab.host for lab in labs])
+    assert "demo: 1.0 -> 1.1" in run.text
     assert "on hold, and not updated: kept (1.0 -> 1.1)" in " ".join(run.text.split())
     for lab, before in zip(labs, began, strict=True):
         assert [lab.version(name) for name in ("demo", "kept", "plain")] == ["1.1", "1.0", "1.0"]

@@ -123,7 +123,9 @@ def test_lists_that_were_old_are_read_again_before_the_engine_is_touched(
     tasks = draining(log)
     build(lab, f"{installed}+old")
     publish(lab, f"{installed}+old")
-    project.play(limit=lab.host.name, inputs=tasks).assert_converged(lab.host)
+    run = project.play(limit=lab.host.name, inputs=tasks)
+    run.assert_converged(lab.host)
+    assert f"docker.io: {installed} -> {installed}+old" in run.text
     assert lab.version("docker.io") == f"{installed}+old"
     after = pid(lab)
     assert after != before

@@ -42,6 +42,7 @@ refreshed: {type: bool, returned: always, description: Whether the package lists
 again: {type: bool, returned: always, description: 'Whether there is something else to upgrade than was announced: nothing was.'}
 left: {type: list, returned: always, description: 'What there is to upgrade then.'}
 updated: {type: dict, returned: always, description: 'Per package, [version before, version after].'}
+said: {type: list, returned: always, description: 'The same, in words.'}
 held: {type: str, returned: always, description: Why nothing was upgraded after the lists were fetched; empty otherwise.}
 """
 
@@ -140,6 +141,7 @@ def install(todo, given, answer):
                 )
             finally:
                 answer["updated"] = packages.differences(before, packages.installed())
+                answer["said"] = packages.worded(answer["updated"])
 
 
 def ask_for_restart(given):
@@ -182,7 +184,7 @@ def unsaid(given, answer):
 
 def nothing():
     """The answer of a call that did nothing."""
-    return {"refreshed": False, "again": False, "left": [], "updated": {}, "held": ""}
+    return {"refreshed": False, "again": False, "left": [], "updated": {}, "said": [], "held": ""}
 
 
 def main():

@@ -36,6 +36,7 @@ EXAMPLES = r"""
 RETURN = r"""
 refreshed: {type: bool, returned: always, description: Whether the package lists were fetched.}
 updated: {type: dict, returned: always, description: 'Per package, [version before, version after].'}
+said: {type: list, returned: always, description: 'The same, in words.'}
 held: {type: list, returned: always, description: Pending updates of packages on hold.}
 kept_back: {type: list, returned: always, description: Pending updates that would remove something.}
 mended: {type: list, returned: always, description: Packages that an interrupted dpkg had left half-way.}
@@ -71,6 +72,7 @@ class Patching:
             "changed": False,
             "refreshed": False,
             "updated": {},
+            "said": [],
             "held": [],
             "kept_back": [],
             "mended": [],
@@ -85,6 +87,7 @@ class Patching:
             self._updates(state)
         if surface.AUTOMATIC in self.controls:
             self._automatic(state)
+        self.answer["said"] = packages.worded(self.answer["updated"])
         self.answer["changed"] = any(
             self.answer[key] for key in ("changed", "updated", "mended", "restarted")
         )
@@ -217,7 +220,7 @@ def foreseen(parameters):
             "%s: %s\n" % (one["what"], one[key]) for one in found if one[key] is not None
         )
     work_left = [one for one in found if one["what"] != packages.LISTS_CHANGE]
-    return {"changed": bool(work_left), "diff": [shown], "reboot": "", "updated": {}}
+    return {"changed": bool(work_left), "diff": [shown], "reboot": "", "updated": {}, "said": []}
 
 
 def main():

@@ -3,6 +3,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -66,7 +67,9 @@ def plan(controls):
 def judge(wanted, settings, inputs):
     """`(refused, reported)`: texts on those of the images that are not signed as the policy demands."""
     refused, reported = [], []
-    with signatures.Verifier(settings, inputs, seconds=signatures.SECONDS * max(3, len(wanted))) as verifier:
+    with signatures.Verifier(
+        settings, inputs, seconds=signatures.SECONDS * max(3, len(wanted))
+    ) as verifier:
         for reference in wanted:
             parsed = images.parse(reference)
             found = verifier.judge(parsed["repository"], [parsed["digest"]])
@@ -79,12 +82,22 @@ def judge(wanted, settings, inputs):
 def prove(text):
     """sudo has to like its file: one that it cannot read ends every sudo on the host."""
     try:
-        done = subprocess.run(["visudo", "-c", "-f", "-"], input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=30, check=False, env={"PATH": hardhost_facts.PATH, "LC_ALL": "C"})
+        done = subprocess.run(
+            ["visudo", "-c", "-f", "-"],
+            input=text,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=30,
+            check=False,
+            env={"PATH": hardhost_facts.PATH, "LC_ALL": "C"},
+        )
     except FileNotFoundError:
         return  # no sudo, nobody reads the file
     if done.returncode:
-        raise Refused("visudo does not accept what sudo was to be given: %s" % done.stdout.decode("utf-8", "replace").strip())
+        raise Refused(
+            "visudo does not accept what sudo was to be given: %s"
+            % done.stdout.decode("utf-8", "replace").strip()
+        )
 
 
 def write(state, todo, run):
@@ -107,13 +120,15 @@ def _homes(state, one, run):
         return
     missing, folder = [], os.path.dirname(one["path"])
     home = one["path"].partition("/.docker/")[0]
-    if os.path.realpath(one["path"]) != os.path.realpath(home) + one["path"][len(home):]:
+    if os.path.realpath(one["path"]) != os.path.realpath(home) + one["path"][len(home) :]:
         raise Refused("%s leads elsewhere, by a link: it is left alone" % one["path"])
     while not os.path.isdir(folder):
         missing.append(folder)
         folder = os.path.dirname(folder)
     for path in reversed(missing):
-        states.record(state, run, one["control"], "directory", path, {"present": False}, {"present": True})
+        states.record(
+            state, run, one["control"], "directory", path, {"present": False}, {"present": True}
+        )
         states.save(state)
         os.mkdir(path, 0o700)
         os.chown(path, one["uid"], one["gid"])
@@ -126,39 +141,73 @@ def _lines(state, control, found, run):
     described = files.describe(content_trust.ENVIRONMENT)
     data = content_trust.with_lines(found["lines"], found["unwanted_lines"])
     for line in found["lines"]:
-        states.record(state, run, control, "line", content_trust.ENVIRONMENT, {"present": False},
-                      {"present": True, "value": line})
+        states.record(
+            state,
+            run,
+            control,
+            "line",
+            content_trust.ENVIRONMENT,
+            {"present": False},
+            {"present": True, "value": line},
+        )
     states.save(state)
-    files.replace(content_trust.ENVIRONMENT, data, {key: described[key] for key in ("uid", "gid", "mode")})
-    state["changes"] = [change for change in state["changes"] if not (
-        change["kind"] == "line" and change["control"] == control
-        and change["after"]["value"] in found["unwanted_lines"])]
+    files.replace(
+        content_trust.ENVIRONMENT, data, {key: described[key] for key in ("uid", "gid", "mode")}
+    )
+    state["changes"] = [
+        change
+        for change in state["changes"]
+        if not (
+            change["kind"] == "line"
+            and change["control"] == control
+            and change["after"]["value"] in found["unwanted_lines"]
+        )
+    ]
     states.save(state)
 
 
 def reload_systemd():
     """Make systemd read its files again; it does not restart any service."""
-    subprocess.run(["systemctl", "daemon-reload"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60,
-                   check=False, env={"PATH": hardhost_facts.PATH})
+    subprocess.run(
+        ["systemctl", "daemon-reload"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+        env={"PATH": hardhost_facts.PATH},
+    )
 
 
 def pull(reference):
     """Pull an image by its digest, with root's logins. Refused with the client's words."""
     try:
-        done = subprocess.run(["docker", "pull", "--disable-content-trust", "--quiet", reference], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PULL_SECONDS, check=False,
-                              env={"PATH": hardhost_facts.PATH, "HOME": "/root", "LC_ALL": "C"})
+        done = subprocess.run(
+            ["docker", "pull", "--disable-content-trust", "--quiet", reference],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=PULL_SECONDS,
+            check=False,
+            env={"PATH": hardhost_facts.PATH, "HOME": "/root", "LC_ALL": "C"},
+        )
     except subprocess.TimeoutExpired as error:
-        raise Refused("%s could not be pulled within %d seconds" % (reference, PULL_SECONDS)) from error
+        raise Refused(
+            "%s could not be pulled within %d seconds" % (reference, PULL_SECONDS)
+        ) from error
     except OSError as error:
         raise Refused("the docker client cannot be run: %s" % error.strerror) from error
     if done.returncode:
-        raise Refused("%s could not be pulled: %s" % (reference, done.stdout.decode("utf-8", "replace").strip()))
+        raise Refused(
+            "%s could not be pulled: %s"
+            % (reference, done.stdout.decode("utf-8", "replace").strip())
+        )
 
 
 def moves(facts):
     """Whether dockerd will move to another data root with its next start, and leave behind what is pulled now."""
-    remapped = any(option.startswith("name=userns") for option in facts["info"].get("SecurityOptions", []))
+    remapped = any(
+        option.startswith("name=userns") for option in facts["info"].get("SecurityOptions", [])
+    )
     return bool(facts["daemon_json"]["options"].get("userns-remap")) != remapped
 
 
@@ -167,15 +216,25 @@ def obtain(todo, controls, parameters):
     wanted = todo.get(surface.SIGNATURES, surface.NOTHING)["images"]
     if not wanted:
         return [], [], []
-    settings = next(one["settings"] for one in controls if one["id"] == surface.SIGNATURES)["image_trust_signatures"]
+    settings = next(one["settings"] for one in controls if one["id"] == surface.SIGNATURES)[
+        "image_trust_signatures"
+    ]
     seconds = states.LEASE_SECONDS + PULL_SECONDS * len(wanted)
     with states.work(parameters["run"], parameters["holder"], seconds) as state:
         refused, reported = judge(wanted, settings, parameters["inputs"])
         if refused:
-            raise Refused("nothing was pulled, for these images are not signed as image_trust_policy demands: %s"
-                          % "; ".join(refused))
+            raise Refused(
+                "nothing was pulled, for these images are not signed as image_trust_policy demands: %s"
+                % "; ".join(refused)
+            )
         if moves(hardhost_facts.collect_local()):
-            return [], reported, ["images are pulled by the next run: dockerd is about to move to another data root"]
+            return (
+                [],
+                reported,
+                [
+                    "images are pulled by the next run: dockerd is about to move to another data root"
+                ],
+            )
         for reference in wanted:
             recorded(state, reference, parameters["run"])
     return wanted, reported, []
@@ -183,7 +242,9 @@ def obtain(todo, controls, parameters):
 
 def recorded(state, reference, run):
     """Pull an image, recorded first; what did not come is not ours to remove later."""
-    change = states.record(state, run, surface.SIGNATURES, "image", reference, {"present": False}, {"present": True})
+    change = states.record(
+        state, run, surface.SIGNATURES, "image", reference, {"present": False}, {"present": True}
+    )
     states.save(state)
     try:
         pull(reference)
@@ -198,29 +259,48 @@ def apply(parameters, check_mode):
     todo = plan(controls)
     touched = {identifier for identifier, found in todo.items() if any(found.values())}
     wanted = [one for found in todo.values() for one in found["files"]]
-    result = {"changed": bool(touched), "images": [], "reported": [], "diff": differences(todo, wanted),
-              "controls": {one["id"]: "applied" if one["id"] in touched else "unchanged" for one in controls}}
+    result = {
+        "changed": bool(touched),
+        "images": [],
+        "reported": [],
+        "diff": differences(todo, wanted),
+        "controls": {
+            one["id"]: "applied" if one["id"] in touched else "unchanged" for one in controls
+        },
+    }
     if check_mode or not touched:
         return result, []
     if any(found["files"] or found["lines"] or found["unwanted_lines"] for found in todo.values()):
         with states.work(parameters["run"], parameters["holder"]) as state:
             write(state, todo, parameters["run"])
     result["images"], result["reported"], warnings = obtain(todo, controls, parameters)
-    return result, warnings + ["not signed, but pulled as image_trust_policy says: " + one for one in result["reported"]]
+    return result, warnings + [
+        "not signed, but pulled as image_trust_policy says: " + one for one in result["reported"]
+    ]
 
 
 def differences(todo, wanted):
     """For --diff; keys are not shown."""
-    shown = managed.differences(wanted, [one["path"] for one in wanted if one["path"].endswith(HIDDEN)])
+    shown = managed.differences(
+        wanted, [one["path"] for one in wanted if one["path"].endswith(HIDDEN)]
+    )
     for found in todo.values():
         for name in ("lines", "unwanted_lines"):
             if found[name]:
                 texts = ["".join(line + "\n" for line in found[name]), ""]
                 before, after = texts if name == "unwanted_lines" else texts[::-1]
-                shown.append({"before": before, "after": after, "before_header": content_trust.ENVIRONMENT,
-                              "after_header": content_trust.ENVIRONMENT})
-        shown += [{"before": "", "after": one + "\n", "before_header": "images", "after_header": "images"}
-                  for one in found["images"]]
+                shown.append(
+                    {
+                        "before": before,
+                        "after": after,
+                        "before_header": content_trust.ENVIRONMENT,
+                        "after_header": content_trust.ENVIRONMENT,
+                    }
+                )
+        shown += [
+            {"before": "", "after": one + "\n", "before_header": "images", "after_header": "images"}
+            for one in found["images"]
+        ]
     return shown
 
 

@@ -284,3 +284,11 @@ def differences(before, after):
     """`{name: [version before, version after]}`."""
     names = sorted(name for name in set(before) | set(after) if before.get(name) != after.get(name))
     return {name: [before.get(name, ""), after.get(name, "")] for name in names}
+
+
+def worded(changed):
+    """`differences` for people, one line for each package."""
+    return [
+        "%s: %s -> %s" % (name, before or "(not installed)", after or "(removed)")
+        for name, (before, after) in sorted(changed.items())
+    ]

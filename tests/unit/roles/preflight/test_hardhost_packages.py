@@ -130,3 +130,4 @@ def test_what_a_program_says_is_its_errors_first() -> None:
 def test_versions_that_changed() -> None:
     found = packages.differences({"a": "1", "b": "1"}, {"a": "2", "b": "1", "c": "1"})
     assert found == {"a": ["1", "2"], "c": ["", "1"]}
+    assert packages.worded(found) == ["a: 1 -> 2", "c: (not installed) -> 1"]
