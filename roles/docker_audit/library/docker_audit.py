@@ -16,7 +16,7 @@ description:
   - Records every change before making it.
 options:
   controls: {type: list, elements: dict, required: true, description: 'List of {id, settings}.'}
-  install: {type: bool, required: true, description: Whether the package may be installed; without it a lack is a failure.}
+  inputs: {type: dict, required: true, description: 'All inputs of the host; docker_audit_install says whether the package may be installed.'}
   run: {type: str, required: true, description: The run id.}
   holder: {type: str, required: true, description: Who runs.}
 author: hardhost
@@ -28,7 +28,7 @@ EXAMPLES = r"""
     controls:
       - id: docker_audit/etc_docker
         settings: {docker_audit_paths: {/etc/docker: {perm: wa}}}
-    install: true
+    inputs: "{{ hardhost_inputs }}"
     run: 20261121T180000Z-00000000
     holder: ops@bastion
 """
@@ -38,54 +38,20 @@ controls: {type: dict, returned: always, description: 'Per control id: applied o
 """
 
 import os
-import subprocess
 
 from ansible.module_utils import hardhost_audit_rules as audit_rules
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_package_work as work
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_docker_audit as surface
 from ansible.module_utils.basic import AnsibleModule
-
-INSTALL_SECONDS = 600
-LOCK_SECONDS = 120  # how long another package manager is waited for
-INSTALL = {
-    "debian": [
-        ["apt-get", "-o", "DPkg::Lock::Timeout=%d" % LOCK_SECONDS, "-y", "--no-install-recommends"]
-        + ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
-        + ["install", "auditd"],
-    ],
-    "redhat": [["dnf", "-y", "install", "audit"]],  # not run by this project's own CI
-}
-REFRESH = ["apt-get", "-o", "DPkg::Lock::Timeout=%d" % LOCK_SECONDS, "update"]
+from ansible.module_utils.hardhost_packages import PackagesError
 
 
 class Refused(Exception):
     """Something was not done; the text says what and why."""
-
-
-def install(family, may):
-    """Install auditd without asking anybody; its own start-up files start it."""
-    name = surface.PACKAGES[family]
-    if not may:
-        raise Refused("%s is missing, and docker_audit_install is false" % name)
-    commands = INSTALL[family]
-    if family == "debian" and not surface.read({}, {})["version"]:
-        commands = [REFRESH] + commands
-    for words in commands:
-        done = subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=INSTALL_SECONDS,
-            check=False,
-            env={"PATH": hardhost_facts.PATH, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
-        )
-        if done.returncode:
-            said = done.stdout.decode("utf-8", "replace").strip().splitlines()[-5:]
-            raise Refused("%s: %s" % (" ".join(words), "; ".join(said) or "no message"))
 
 
 def plan(controls, facts, found):
@@ -160,19 +126,14 @@ def load(todo, found):
 
 
 def add_package(parameters, facts):
-    """Install auditd, recorded first; how it is then."""
-    family = facts["os"]["family"]
-    with states.work(
-        parameters["run"], parameters["holder"], states.LEASE_SECONDS + INSTALL_SECONDS
-    ) as state:
-        name = surface.PACKAGES[family]
-        identifier = parameters["controls"][0]["id"]
-        states.record(
-            state, parameters["run"], identifier, "package", name, {"present": False},
-            {"present": True, "value": name},
-        )  # fmt: skip
-        states.save(state)
-        install(family, parameters["install"])
+    """Install auditd, whose own start-up files start it; how it is then."""
+    family, inputs = facts["os"]["family"], parameters["inputs"]
+    name, identifier = surface.PACKAGES[family], parameters["controls"][0]["id"]
+    if not inputs["docker_audit_install"]:
+        raise Refused("%s is missing, and docker_audit_install is false" % name)
+    seconds = 2 * inputs["preflight_package_timeout"]
+    with states.work(parameters["run"], parameters["holder"], seconds) as state:
+        work.add(state, family, name, identifier, parameters["run"], inputs)
     found = surface.read(facts, {})
     if not found["active"]:
         raise Refused(
@@ -221,7 +182,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "controls": {"type": "list", "elements": "dict", "required": True},
-            "install": {"type": "bool", "required": True},
+            "inputs": {"type": "dict", "required": True},
             "run": {"type": "str", "required": True},
             "holder": {"type": "str", "required": True},
         },
@@ -229,10 +190,8 @@ def main():
     )
     try:
         result, waiting = apply(module.params, module.check_mode)
-    except (Refused, audit_rules.AuditError, states.StateError, OSError) as error:
+    except (Refused, PackagesError, audit_rules.AuditError, states.StateError, OSError) as error:
         module.fail_json(msg="audit rules are not as wanted: %s" % error)
-    except subprocess.TimeoutExpired as error:
-        module.fail_json(msg="audit rules are not as wanted: %s did not end in time" % error.cmd[0])
     if waiting:
         module.warn(waiting)
     module.exit_json(**result)

@@ -117,20 +117,15 @@ class Patching:
         if not chosen:
             return
         words = ["--only-upgrade"] + ["%s=%s" % (one["name"], one["after"]) for one in chosen]
-        self._install(state, words, surface.SECURITY)
+        self._install(state, words)
 
-    def _install(self, state, words, control):
+    def _install(self, state, words):
         """Install with these words: simulated, recorded, fetched, installed."""
         planned = packages.simulate("--no-remove", "install", *words)
         steps = packages.simulated(planned)
-        engine = [one["name"] for one in steps if one["name"] in packages.ENGINE]
-        if engine:
-            raise PackagesError(
-                "the updates would change %s as well, which is docker_engine/engine_updated's: nothing was installed"
-                % ", ".join(engine)
-            )
+        work.without_engine(steps)
         before = packages.installed()
-        packages.record(state, steps, control, self.given["run"])
+        packages.record(state, steps, surface.SECURITY, self.given["run"])
         automatically = packages.output(["apt-mark", "showauto"]).split()
         try:
             work.install(words, self.seconds, self.lock_seconds)
@@ -171,21 +166,20 @@ class Patching:
             self._redhat_automatic(state)
             return
         if not packages.installed([automatic.PACKAGE]):
-            work.wait_for_locks(self.lock_seconds)
-            self._refresh()
-            self._install(state, ["--no-install-recommends", automatic.PACKAGE], surface.AUTOMATIC)
+            self._add(state, automatic.PACKAGE)
         self._write(state, surface.automatic_files())
 
     def _redhat_automatic(self, state):
         if packages.run(["rpm", "--query", redhat.AUTOMATIC], 60)[0]:
-            step = {"name": redhat.AUTOMATIC, "before": "", "after": "installed"}
-            packages.record(state, [step], surface.AUTOMATIC, self.given["run"])
-            code, text = work.in_unit(["dnf", "-y", "install", redhat.AUTOMATIC], self.seconds)
-            if code:
-                raise PackagesError("dnf install: %s" % packages.said(text, 8))
-            self.answer["updated"][redhat.AUTOMATIC] = ["", "installed"]
+            self._add(state, redhat.AUTOMATIC)
         self._write(state, redhat.automatic_files(surface.AUTOMATIC))
         packages.output(["systemctl", "enable", "--now", redhat.TIMER])
+
+    def _add(self, state, name):
+        """The distribution's tool itself."""
+        family, run = self.given["os"]["family"], self.given["run"]
+        added = work.add(state, family, name, surface.AUTOMATIC, run, self.given["inputs"])
+        self.answer["updated"].update(added)
 
     def _write(self, state, wanted):
         self.answer["changed"] |= bool(managed.write(state, wanted, self.given["run"]))

@@ -168,6 +168,40 @@ def install(words, seconds, lock_seconds):
         )
 
 
+def add(state, family, name, control, run, inputs):
+    """Install a package that is missing, without what it only recommends; it and what it brings along is recorded first.
+
+    The names and versions that changed, as `hardhost_packages.differences` gives them.
+    """
+    seconds = inputs["preflight_package_timeout"]
+    if family == "redhat":
+        packages.record(state, [{"name": name, "before": "", "after": "installed"}], control, run)
+        code, text = in_unit(["dnf", "-y", "install", name], seconds)
+        if code:
+            raise PackagesError("dnf install: %s" % packages.said(text, 8))
+        return {name: ["", "installed"]}
+    lock_seconds = inputs["preflight_package_lock_timeout"]
+    wait_for_locks(lock_seconds)
+    refresh_where_old(inputs["preflight_package_lists_valid"], lock_seconds)
+    words = ["--no-install-recommends", name]
+    steps = packages.simulated(packages.simulate("--no-remove", "install", *words))
+    without_engine(steps)
+    before = packages.installed()
+    packages.record(state, steps, control, run)
+    install(words, seconds, lock_seconds)
+    return packages.differences(before, packages.installed())
+
+
+def without_engine(steps):
+    """PackagesError where these steps would change the engine too."""
+    engine = [one["name"] for one in steps if one["name"] in packages.ENGINE]
+    if engine:
+        raise PackagesError(
+            "this would change %s as well, which is docker_engine/engine_updated's: nothing was installed"
+            % ", ".join(engine)
+        )
+
+
 def at_work():
     """Whether what was started last is still at work."""
     return units.show(UNIT).get("ActiveState") in ("active", "activating", "deactivating")

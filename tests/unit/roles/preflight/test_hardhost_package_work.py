@@ -73,3 +73,43 @@ def test_a_complaint_says_what_it_means_and_keeps_the_source(line: str, meaning:
     )
     assert found.startswith(meaning)
     assert found.endswith(line[3:])
+
+
+INPUTS = {
+    "preflight_package_timeout": 1,
+    "preflight_package_lock_timeout": 1,
+    "preflight_package_lists_valid": 1,
+}
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done of: lists refreshed, packages recorded, installed."""
+    found: list[str] = []
+    monkeypatch.setattr(work, "wait_for_locks", lambda _seconds: None)
+    monkeypatch.setattr(work, "refresh_where_old", lambda *_: found.append("refreshed"))
+    monkeypatch.setattr(work.packages, "record", lambda _s, steps, *_: found.append(str(steps)))
+    monkeypatch.setattr(work, "install", lambda words, *_: found.append(" ".join(words)))
+    monkeypatch.setattr(work.packages, "installed", lambda: {"new": "1"} if found[2:] else {})
+    return found
+
+
+def test_a_package_is_recorded_with_what_it_brings_along_before_it_is_installed(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = "Inst new (1 Debian:13/stable [all])\nInst with (2 Debian:13/stable [all])\n"
+    monkeypatch.setattr(work.packages, "simulate", lambda *_: line)
+    assert work.add({}, "debian", "new", "a/b", "run", INPUTS) == {"new": ["", "1"]}
+    assert (done[0], done[2]) == ("refreshed", "--no-install-recommends new")
+    assert "'name': 'new'" in done[1]
+    assert "'name': 'with'" in done[1]
+
+
+def test_a_package_that_would_change_the_engine_is_not_added(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = "Inst runc [1] (2 Debian:13/stable [all])\nInst new (1 Debian:13/stable [all])\n"
+    monkeypatch.setattr(work.packages, "simulate", lambda *_: line)
+    with pytest.raises(PackagesError, match="would change runc as well"):
+        work.add({}, "debian", "new", "a/b", "run", INPUTS)
+    assert done == ["refreshed"]
