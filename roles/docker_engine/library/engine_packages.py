@@ -142,6 +142,8 @@ def install(todo, given, answer):
             finally:
                 answer["updated"] = packages.differences(before, packages.installed())
                 answer["said"] = packages.worded(answer["updated"])
+        # apt has ended, and has a lock of its own: if a later task fails, the operator's next run may follow at once.
+        states.release(state, given["run"])
 
 
 def ask_for_restart(given):
@@ -151,6 +153,7 @@ def ask_for_restart(given):
     if why and not running.due(facts):
         with states.work(given["run"], given["holder"]) as state:
             running.ask_for_restart(state, facts, why)
+            states.release(state, given["run"])
 
 
 def foreseen(given):

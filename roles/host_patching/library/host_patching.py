@@ -235,6 +235,8 @@ def main():
     try:
         with states.work(given["run"], given["holder"], 2 * patching.seconds) as state:
             patching.apply(state)
+            # apt has ended, and has a lock of its own: if a later task fails, the operator's next run may follow at once.
+            states.release(state, given["run"])
         patching.reboot()
     except (PackagesError, states.StateError) as error:
         module.fail_json(msg=str(error), **patching.answer)

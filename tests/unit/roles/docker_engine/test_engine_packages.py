@@ -77,9 +77,9 @@ class Asked:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, host: dict[str, Any]) -> None:
         self.whys: list[str] = []
-        running = engine_packages.running
+        running, state = engine_packages.running, {"lease": None}
         monkeypatch.setattr(engine_packages.hardhost_facts, "collect_local", lambda: host)
-        monkeypatch.setattr(engine_packages.states, "work", lambda *_: contextlib.nullcontext({}))
+        monkeypatch.setattr(engine_packages.states, "work", lambda *_: contextlib.nullcontext(state))
         monkeypatch.setattr(running, "ask_for_restart", lambda _s, _f, why: self.whys.append(why))
         monkeypatch.setattr(running.units, "boot", lambda: "this boot")
 
