@@ -79,7 +79,8 @@ class Asked:
         self.whys: list[str] = []
         running, state = engine_packages.running, {"lease": None}
         monkeypatch.setattr(engine_packages.hardhost_facts, "collect_local", lambda: host)
-        monkeypatch.setattr(engine_packages.states, "work", lambda *_: contextlib.nullcontext(state))
+        leased = contextlib.nullcontext(state)
+        monkeypatch.setattr(engine_packages.states, "work", lambda *_: leased)
         monkeypatch.setattr(running, "ask_for_restart", lambda _s, _f, why: self.whys.append(why))
         monkeypatch.setattr(running.units, "boot", lambda: "this boot")
 
