@@ -9,9 +9,9 @@ BIN := .venv/bin
 # Hosts need an engine: one that answers, or one that only root can start.
 AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || docker info >/dev/null 2>&1 || echo sudo -E)
 PROFILE ?= production
-SCENARIOS ?= default safety sabotage live access firewall faults secrets signed
+SCENARIOS ?= default safety patching sabotage live access firewall faults secrets signed
 # Too long for every push: image trust with registries and signers, whole benchmarks, virtual machines.
-LONG_SCENARIOS := trust whole vm_audit vm_apparmor
+LONG_SCENARIOS := trust whole vm_audit vm_apparmor vm_patching
 FUZZ_SECONDS ?= 60
 # No index and no other place of this machine gets into a lock file.
 COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
@@ -29,7 +29,7 @@ try: tools ## Watch a disposable host being checked, hardened, proved and put ba
 test: lint unit scenarios ## All checks: lint, unit, contract and project tests, scenarios
 
 .PHONY: test-all
-test-all: test long-scenarios safety-loops try ## `test`, the long scenarios and loops, and `try` as a new user would
+test-all: test long-scenarios safety-loops patching-cases try ## `test`, the long scenarios, loops and cases, and `try` as a new user would
 
 .PHONY: long-scenarios
 long-scenarios: tools ## The scenarios that `test` leaves out
@@ -38,6 +38,10 @@ long-scenarios: tools ## The scenarios that `test` leaves out
 .PHONY: safety-loops
 safety-loops: tools ## Killed at every point, every recorded input, every fault: about an hour
 	@$(AS_ROOT) env HARDHOST_LOOPS=all $(BIN)/python -m tests.hosts.scenarios safety
+
+.PHONY: patching-cases
+patching-cases: tools ## Every fault of repositories, every state of sabotage, both systems: about half an hour
+	@$(AS_ROOT) env HARDHOST_LOOPS=all $(BIN)/python -m tests.hosts.scenarios patching
 
 .PHONY: lint
 lint: tools ## ruff and mypy
