@@ -114,9 +114,15 @@ def test_refused_is_left_alone(
         assert one.data is not None
         steps.host.sh(f"cat > {DAEMON_JSON}", stdin=one.data)
         said = steps.read()["refused"]
-        assert one.expect[engine]["refused"] in said, (one.name, said)
+        assert ours(one.expect[engine]["refused"]) in said, (one.name, said)
         assert steps.host.sh(f"cat {DAEMON_JSON}").stdout == one.data, one.name
     assert observe(steps.host)["process"] == before
+
+
+def ours(words: str) -> str:
+    """Without what Python says of a file that is no JSON: each version has words of its own."""
+    before, no_json, _python = words.partition("not JSON")
+    return no_json or before
 
 
 @LONG
