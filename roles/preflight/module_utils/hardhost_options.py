@@ -24,9 +24,9 @@ _SECRET_KEY = re.compile(
 _NOT_SECRET = ("userland-proxy", "userland-proxy-path", "authorization-plugins", "no-proxy")
 # Up to the last @, for a password may hold one; past a slash only where it may be a password's.
 _SECRET_URL = re.compile(r"(?<=://)(?:[^/\s]*:\S*|[^/\s]+)@")
-# `name=value` and `"name": "value"` in free text
+# `name=value` and `"name": "value"` in free text. Only where a word begins: a key of 1 MB would be tried from each letter on.
 _ASSIGNED = re.compile(
-    r"""([\w.-]+)(["']?\s?=\s?|["']\s*:\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"',;]+)"""
+    r"""(?<![\w.-])([\w.-]+)(["']?\s?=\s?|["']\s*:\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"',;]+)"""
 )
 
 

@@ -295,3 +295,10 @@ def test_a_wish_without_patterns(there: Any, after: Any) -> None:
     assert bool(edits) == (after is not None)
     again, more = merged(result, {"hosts": PLAIN})
     assert (again, more) == (result, [])
+
+
+def test_a_key_of_a_megabyte_is_told_in_bounded_time() -> None:
+    """It is named where it is refused; tried from each of its letters on, that took hours."""
+    said = 'unknown key "%s"' % ("k" * 1_000_000)
+    assert options.redact_text(said) == said
+    assert options.redact_text(said + " token=x").endswith("token=" + options.HIDDEN)
