@@ -159,7 +159,7 @@ def live(tool):
             check=False,
             env={"PATH": hardhost_facts.PATH},
         )
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return {}
     found = {}
     for line in done.stdout.decode("utf-8", "replace").splitlines():
