@@ -7,6 +7,7 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import getpass
 import json
@@ -15,6 +16,7 @@ import re
 import secrets
 import socket
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -42,6 +44,10 @@ RUN = "%s-%s" % (
     datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ"),
     secrets.token_hex(4),
 )
+# The playbook's process, for the same reason.
+PROCESS = os.getpid()
+RUNS = "runs"  # below artifacts/: which processes of this controller have worked with this project
+KEPT_SECONDS = 24 * 3600  # longer than any lease
 
 
 class ActionModule(ActionBase):
@@ -61,6 +67,7 @@ class ActionModule(ActionBase):
         if found.get("failed") or found.get("unreachable"):
             result.update(found)
             return result
+        note_run(project / "artifacts" / RUNS)
         artifact = describe(plan, task_vars["inventory_hostname"], found, inputs)
         write(project / "artifacts", artifact)
         if artifact["refused"]:
@@ -78,6 +85,7 @@ class ActionModule(ActionBase):
                 "hardhost_host": found.get("facts", {}),
                 "hardhost_run": artifact["run"],
                 "hardhost_holder": holder(),
+                "hardhost_ended": ended(project / "artifacts" / RUNS, found.get("lease", "")),
                 "hardhost_undo": found.get("undo", []),
                 "hardhost_inputs": inputs,
                 "hardhost_restart": artifact["restart"],
@@ -169,6 +177,46 @@ def holder():
     return "%s@%s" % (getpass.getuser(), socket.gethostname())
 
 
+def process(pid):
+    """`{boot, namespace, pid, started}` of a process of this machine, None where it is gone or cannot be told."""
+    try:
+        stat = Path("/proc/%d/stat" % pid).read_text(encoding="utf-8", errors="replace")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return None
+    state, *fields = stat.rpartition(")")[2].split()  # proc(5): field 3 is the state, 22 the start
+    if state in "ZX":
+        return None
+    return {"boot": boot, "namespace": namespace, "pid": pid, "started": int(fields[18])}
+
+
+def note_run(folder):
+    """Write which process this run is, for a later one that finds its lease; forget those of long ago."""
+    path, mine = folder / (RUN + ".json"), process(PROCESS)
+    if mine is None or path.exists():
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for old in folder.glob("*.json"):
+        with contextlib.suppress(OSError):  # another worker was faster
+            if old.stat().st_mtime < time.time() - KEPT_SECONDS:
+                old.unlink()
+    replace(path, mine)
+
+
+def ended(folder, run):
+    """`run`, where it was one of this controller's and its process has ended; "" where it may be at work."""
+    try:
+        noted = json.loads((folder / (Path(run).name + ".json")).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    mine = process(PROCESS)
+    same = mine and isinstance(noted, dict) and isinstance(noted.get("pid"), int)
+    if not same or any(noted.get(key) != mine[key] for key in ("boot", "namespace")):
+        return ""
+    return run if process(noted["pid"]) != noted else ""
+
+
 def describe(plan, host, found, inputs):
     """The artifact of one host, schema 1 of docs/architecture.md."""
     facts = found.get("facts") or {}
@@ -207,9 +255,17 @@ def to_be_recreated(plan, found):
 def write(folder, artifact):
     """Write `<host>.json` in one step."""
     folder.mkdir(exist_ok=True)
-    path = folder / (quote(artifact["host"], safe="") + ".json")  # no two hosts have the same
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as stream:
-        json.dump(artifact, stream, indent=1, sort_keys=True, default=str)
+    replace(
+        folder / (quote(artifact["host"], safe="") + ".json"), artifact
+    )  # no two hosts have the same
+
+
+def replace(path, value):
+    """Write a file of JSON in one step."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, delete=False
+    ) as stream:
+        json.dump(value, stream, indent=1, sort_keys=True, default=str)
     os.chmod(stream.name, 0o600)
     os.replace(stream.name, path)
 

@@ -79,6 +79,7 @@ def answer(parameters):
         "left": [],
         "apply": {},
     }
+    result["lease"] = (facts["state"]["lease"] or {}).get("run", "")
     if refused:
         return result
     facts["surfaces"] = surfaces.read(facts, inputs)

@@ -193,10 +193,15 @@ def claim(state, run, holder, seconds=LEASE_SECONDS, now=None, process=None):
 
 def _holds(lease, now):
     """Whether a lease still counts. One from the future was given before the clock was set right: it never would end."""
-    process = lease.get("process")
-    if process and process != this_process(process.get("pid", 0)):
+    if lease.get("process") and not at_work(lease):
         return False
     return lease["since"] <= now < lease["expires"]
+
+
+def at_work(lease):
+    """Whether the process that the lease is bound to is there; False where it is bound to none."""
+    process = lease.get("process")
+    return bool(process) and process == this_process(process.get("pid", 0))
 
 
 def this_process(pid=None):

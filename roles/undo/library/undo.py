@@ -21,6 +21,7 @@ options:
   conflicts: {type: str, default: stop, choices: [stop, leave], description: What to do where somebody changed it since.}
   run: {type: str, required: true, description: The run id.}
   holder: {type: str, required: true, description: Who runs.}
+  ended: {type: str, default: '', description: A run that has ended without giving its lease back.}
 author: hardhost
 """
 
@@ -52,6 +53,7 @@ from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_sysctl as sysctl
 from ansible.module_utils import hardhost_undo as undo
+from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.hardhost_options import OptionsError, difference, redact_text
 
@@ -612,6 +614,15 @@ def remove_directory(path):
         os.rmdir(path)
 
 
+def take_over(ended):
+    """End the lease of a run that has ended on its controller, unless something of it is still at work on this host."""
+    with states.locked():
+        state = states.load()
+        if not units.job_runs() and not states.at_work(state["lease"] or {}):
+            states.release(state, ended)
+            states.save(state)
+
+
 def apply(parameters, check_mode):
     """The module's result. Refused where nothing may be taken back."""
     facts = hardhost_facts.collect()
@@ -625,6 +636,8 @@ def apply(parameters, check_mode):
         "left": work.left,
         "diff": work.diffs,
     }
+    if parameters["ended"] and not check_mode:
+        take_over(parameters["ended"])
     if work.steps and not check_mode:
         with states.work(parameters["run"], parameters["holder"]) as work.state:
             if work.state["changes"] != facts["state"]["changes"]:
@@ -647,6 +660,7 @@ def main():
             "conflicts": {"type": "str", "default": "stop", "choices": ["stop", "leave"]},
             "run": {"type": "str", "required": True},
             "holder": {"type": "str", "required": True},
+            "ended": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )

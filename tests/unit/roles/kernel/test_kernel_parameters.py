@@ -79,7 +79,7 @@ def take_back(monkeypatch: pytest.MonkeyPatch, *ids: str) -> Json:
     host = facts(state=states.load())
     monkeypatch.setattr(hardhost_facts, "collect", lambda: host)
     parameters = {"scope": "controls", "controls": list(ids), "decisions": {}, "inputs": {}}
-    result: Json = undo_module.apply({**parameters, "conflicts": "stop", **RUN}, False)
+    result: Json = undo_module.apply({**parameters, "conflicts": "stop", "ended": "", **RUN}, False)
     return result
 
 

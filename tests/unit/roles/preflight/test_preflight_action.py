@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +188,39 @@ def test_an_artifact_replaces_the_old_one_in_one_step(tmp_path: Path) -> None:
 )
 def test_an_input_is_no_place_for_a_secret(value: object, holds: bool) -> None:
     assert bool(preflight.secret_in(value)) is holds
+
+
+def noted(folder: Path, run: str, pid: int, **changed: Any) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{run}.json").write_text(json.dumps({**preflight.process(pid), **changed}))
+
+
+def test_only_a_run_of_this_controller_whose_process_is_gone_has_ended(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        noted(tmp_path, "r1", other.pid)
+        noted(tmp_path, "r2", other.pid, boot="of another machine")
+        noted(tmp_path, "r3", other.pid, namespace="pid:[1]")
+        noted(tmp_path, "r4", other.pid, started=1)  # its number was given to another since
+        assert preflight.ended(tmp_path, "r1") == ""
+        other.kill()
+    assert preflight.ended(tmp_path, "r1") == "r1"
+    assert preflight.ended(tmp_path, "r4") == "r4"
+    for unknown in ("r2", "r3", "r5", ""):
+        assert preflight.ended(tmp_path, unknown) == ""
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "1"}', "not JSON"])
+def test_a_note_that_says_nothing_ends_no_run(tmp_path: Path, text: str) -> None:
+    (tmp_path / "r1.json").write_text(text)
+    assert preflight.ended(tmp_path, "r1") == ""
+
+
+def test_a_run_notes_its_process_and_forgets_those_of_long_ago(tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    for name, age in (("old", 2 * preflight.KEPT_SECONDS), ("new", 60)):
+        (folder / f"{name}.json").write_text("{}")
+        os.utime(folder / f"{name}.json", (time.time() - age, time.time() - age))
+    preflight.note_run(folder)
+    assert sorted(path.stem for path in folder.iterdir()) == sorted([preflight.RUN, "new"])
+    assert preflight.ended(folder, preflight.RUN) == "", "this very process"

@@ -66,6 +66,7 @@ class Host:
 
     def undo(self, check: bool = False, **parameters: Any) -> Json:
         given = {"scope": "all", "controls": [], "decisions": {}, "inputs": {}, "conflicts": "stop"}
+        given["ended"] = ""
         found: Json = undo.apply(
             {**given, "run": "r2", "holder": "ops@bastion", **parameters}, check
         )
@@ -291,3 +292,33 @@ def test_members_go_back_one_by_one(host: Host, monkeypatch: pytest.MonkeyPatch)
         ["gpasswd", "--delete", "nobody", "docker-test"],
     ]
     assert states.load()["changes"] == []
+
+
+def leased(run: str, process: Json | None = None) -> None:
+    with states.locked():
+        state = states.load()
+        states.claim(state, run, "ops@bastion", process=process)
+        states.save(state)
+
+
+def test_a_host_is_taken_over_from_a_run_that_has_ended(host: Host) -> None:
+    leased("r1")
+    host.undo(check=True, ended="r1")
+    assert states.load()["lease"]["run"] == "r1", "check mode has written"
+    host.undo(ended="r0")
+    assert states.load()["lease"]["run"] == "r1", "the lease of another run"
+    host.undo(ended="r1")
+    assert states.load()["lease"] is None
+
+
+def test_what_is_still_at_work_on_the_host_keeps_its_lease(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection was cut, and the module or the restart job goes on."""
+    leased("r1", states.this_process())
+    host.undo(ended="r1")
+    assert states.load()["lease"]["run"] == "r1"
+    leased("r1")
+    monkeypatch.setattr(undo.units, "job_runs", lambda: True)
+    host.undo(ended="r1")
+    assert states.load()["lease"]["run"] == "r1"
