@@ -69,6 +69,7 @@ SHOWN: dict[Leaf, Callable[[Reading], Any]] = {
     ("live-restore",): lambda reading: reading["info"]["LiveRestoreEnabled"],
     ("log-driver",): lambda reading: reading["info"]["LoggingDriver"],
     ("seccomp-profile",): _seccomp,
+    ("selinux-enabled",): lambda reading: security_option(reading, "selinux") is not None,
 }
 
 

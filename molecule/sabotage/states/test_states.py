@@ -11,8 +11,10 @@ from tests.sabotage.states import State
 
 # The daemon, its files and its engine; other roles bring a scenario of their own.
 ROLES = ("docker_daemon", "docker_engine", "docker_files")
-# Certificates: scenario `access`. A repository, or another profile: scenario `patching`.
+# Certificates: scenario `access`. SELinux: scenario `vm_selinux`. A repository, or another profile: scenario `patching`.
 ELSEWHERE = (
+    "docker_daemon/selinux_labels",
+    "docker_daemon/selinux_storage",
     "docker_daemon/tls_mutual",
     "docker_engine/data_root_partition",
     "docker_engine/engine_fixed",

@@ -35,7 +35,7 @@ RETURN = r"""
 controls: {type: dict, returned: always, description: 'Per control id: applied or unchanged.'}
 """
 
-from ansible.module_utils import hardhost_apparmor
+from ansible.module_utils import hardhost_apparmor, hardhost_selinux_apply
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_mandatory_access as surface
 from ansible.module_utils.basic import AnsibleModule
@@ -68,7 +68,12 @@ def main():
     )
     try:
         answer = apply(module.params, module.check_mode)
-    except (hardhost_apparmor.Failed, states.StateError, OSError) as error:
+    except (
+        hardhost_apparmor.Failed,
+        hardhost_selinux_apply.Failed,
+        states.StateError,
+        OSError,
+    ) as error:
         module.fail_json(msg="containers are not confined as wanted: %s" % error)
     for text in answer.pop("notes"):
         module.warn(text)

@@ -9,8 +9,9 @@ SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from ansible.module_utils import hardhost_surface_apparmor as apparmor
+from ansible.module_utils import hardhost_surface_selinux as selinux
 
-PARTS = {"apparmor": apparmor}
+PARTS = {"apparmor": apparmor, "selinux": selinux}
 
 
 def part(identifier):
@@ -45,4 +46,8 @@ def observe(facts, inputs, settings):
 PRECONDITIONS = {
     "apparmor_compilable": apparmor.apparmor_compilable,
     "apparmor_possible": apparmor.apparmor_possible,
+    "selinux_booleans_known": selinux.booleans_known,
+    "selinux_in_force": selinux.in_force,
+    "selinux_next_step": selinux.next_step,
+    "selinux_possible": selinux.possible,
 }

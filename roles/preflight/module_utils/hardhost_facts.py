@@ -14,6 +14,7 @@ import subprocess
 
 from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_selinux_kernel as selinux
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_options import OptionsError, parse, redact, redact_texts
@@ -41,6 +42,7 @@ def collect():
         podman=_podman(),
         user_namespaces=_user_namespaces(),
         bridge_netfilter=_bridge_netfilter(),
+        selinux=selinux.read(),
     )
     facts.update(_api(facts["engine"]))
     facts["data_roots"] = _data_roots(facts)

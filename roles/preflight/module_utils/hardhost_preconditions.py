@@ -200,6 +200,29 @@ def _hidden(facts):
     return ", ".join(parts)
 
 
+def selinux_labels_usable(facts, _inputs, control):
+    """Labels for containers need a kernel with SELinux, and a policy that knows the type they start with."""
+    if not facts["selinux"]["enabled"]:
+        if control["mode"] == "report":
+            return not_applicable("SELinux is off on this host")
+        return hold(
+            "SELinux is off on this host: dockerd would ignore it",
+            "first what mandatory_access/selinux_enforcing says",
+        )
+    if not facts["selinux"]["containers"]:
+        return not_applicable(
+            "the policy of this host knows no container_t: no container would start with labels"
+        )
+    return None
+
+
+def selinux_storage(facts, inputs, _control):
+    """Another storage driver has another place for images: what is there now would go out of sight."""
+    if facts["info"].get("Driver") in (None, "overlay2"):
+        return None
+    return data_root_change(facts, inputs)
+
+
 PRECONDITIONS = {
     "bridge_netfilter": bridge_netfilter,
     "local_log_driver": local_log_driver,
@@ -208,5 +231,7 @@ PRECONDITIONS = {
     "nofile_within_daemon_limit": nofile_within_daemon_limit,
     "not_swarm": not_swarm,
     "seccomp_profile_readable": seccomp_profile_readable,
+    "selinux_labels_usable": selinux_labels_usable,
+    "selinux_storage": selinux_storage,
     "userns_switch": userns_switch,
 }

@@ -149,6 +149,7 @@ def stays(all_targets, facts, inputs):
         for one in all_targets
         if one["target"] in RANGES and one["key"] in found
     ]
+    found.update(_policies_in_use(all_targets, facts))
     for one in all_targets:
         if one["kind"] in ("user", "group") and (
             in_use or any(_owner(line) == one["ours"]["value"] for line in ranges)
@@ -162,6 +163,24 @@ def _until_boot(one):
     if one["kind"] == "sysctl":
         return sysctl.stays(one["target"], one["ours"]["value"]) and one["original"] != one["ours"]
     return one["kind"] == "module" and sysctl.has_module(one["target"])
+
+
+def _policies_in_use(all_targets, facts):
+    """Policy modules of SELinux whose type a container has: without it no kernel knows what the container may."""
+    found = {}
+    for one in all_targets:
+        wanted = ":%s_t" % one["target"]
+        users = [
+            container["name"]
+            for container in facts["containers"]
+            if any(option.endswith(wanted) for option in container["security_options"])
+        ]
+        if one["kind"] == "selinux_module" and users:
+            found[one["key"]] = (
+                "containers were created with it: %s; remove them, and undo again"
+                % (", ".join(users[:10]))
+            )
+    return found
 
 
 def _owner(line):

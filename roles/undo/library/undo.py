@@ -50,6 +50,7 @@ from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_own_lines as own_lines
 from ansible.module_utils import hardhost_permissions as permissions
 from ansible.module_utils import hardhost_running as running
+from ansible.module_utils import hardhost_selinux_back as selinux
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_sysctl as sysctl
 from ansible.module_utils import hardhost_undo as undo
@@ -107,6 +108,9 @@ class Work:
             "unit",
             "apparmor_profile",
             "chain",
+            "selinux_mode",
+            "selinux_boolean",
+            "selinux_module",
             "directory",
         ):
             chosen = [one for one in self.targets if one["kind"] == kind]
@@ -403,6 +407,12 @@ class Work:
                 lambda tool=tool, name=name: remove_chain(tool, name),
             )
 
+    def _plan_selinux(self, targets):
+        for one in targets:
+            self._add([one], [selinux.words(one)], lambda one=one: take_back(one))
+
+    _plan_selinux_mode = _plan_selinux_boolean = _plan_selinux_module = _plan_selinux
+
     def _plan_directory(self, targets):
         for one in targets:
             self._add(
@@ -597,6 +607,14 @@ def reload_systemd(targets):
             check=False,
             env={"PATH": hardhost_facts.PATH},
         )
+
+
+def take_back(one):
+    """What was done with SELinux. Refused with the program's words."""
+    try:
+        selinux.back(one)
+    except selinux.NotTaken as error:
+        raise Refused(str(error)) from error
 
 
 def remove_user(name):

@@ -24,6 +24,7 @@ from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_permissions as permissions
 from ansible.module_utils import hardhost_running as running_daemon
+from ansible.module_utils import hardhost_selinux_kernel as selinux
 from ansible.module_utils import hardhost_surfaces as surfaces
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_options import OptionsError, parse, redact
@@ -120,15 +121,17 @@ def _output(words):
 def _container(facts, info):
     """What the kernel and the daemon hold about one container."""
     found = {
-        key: facts[key] for key in ("id", "name", "running", "security_options", "userns_mode")
+        key: facts[key]
+        for key in ("id", "name", "running", "privileged", "security_options", "userns_mode")
     }
     found["no_new_privileges"] = _created_with_no_new_privileges(facts["id"], info)
-    found["root_is"] = None
+    found["root_is"], found["selinux"] = None, ""
     if facts["running"]:
         status = _text(f"/proc/{facts['pid']}/status")
         found["no_new_privileges"] = found["no_new_privileges"] and bool(
             re.search(r"^NoNewPrivs:\s*1$", status, re.MULTILINE)
         )
+        found["selinux"] = selinux.kind(selinux.process(facts["pid"]))
         first = _text(f"/proc/{facts['pid']}/uid_map").split()
         found["root_is"] = int(first[1]) if len(first) > 1 else None
     return found

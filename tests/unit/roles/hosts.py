@@ -48,6 +48,7 @@ _QUIET: Json = {
     "podman": False,
     "user_namespaces": {"supported": True, "maximum": 60000},
     "bridge_netfilter": {"active": True, "loadable": True},
+    "selinux": {"enabled": False, "enforcing": False, "containers": False},
     "info": {
         "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
         "LiveRestoreEnabled": False,

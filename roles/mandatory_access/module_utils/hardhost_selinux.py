@@ -1,0 +1,135 @@
+"""SELinux on the way to enforcing: what is found on the host, which step comes next, and why none does.
+
+The steps, each in force before the next: packages; a boot with the policy loaded and permissive, which labels every file;
+a boot in which nothing that the host needs would have been denied; enforcing for the running kernel alone, so that a reboot
+brings back who is locked out; and, once somebody has logged in under it, enforcing at boot.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_selinux_host as host
+from ansible.module_utils import hardhost_selinux_kernel as kernel
+
+CONTROL = "mandatory_access/selinux_enforcing"
+BOOT = "security=selinux selinux=1"
+DROP_IN = "/etc/default/grub.d/hardhost-selinux.cfg"
+DROP_IN_TEXT = (
+    "# Written by hardhost: SELinux in place of the default security module.\n"
+    'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT %s"\n' % BOOT
+)
+RELABEL_TEXT = (
+    "-F\n"  # options of fixfiles: the types of files that carry one already are set right too
+)
+# What must run for the host to boot, to be reached and to serve containers; what others are denied is theirs.
+NEEDED = (
+    *("init_t", "kernel_t", "udev_t", "kmod_t", "mount_t", "fsadm_t", "syslogd_t", "auditd_t"),
+    *("sshd_t", "dhcpc_t", "networkmanager_t", "NetworkManager_t", "iptables_t", "system_dbusd_t"),
+    *(
+        "dockerd_t",
+        "container_runtime_t",
+        "container_engine_t",
+        "container_t",
+        "hardhost_container_t",
+    ),
+)
+INIT = ("init_t",)
+ENGINE = ("dockerd_t", "container_runtime_t", "container_engine_t")
+
+
+def stage(found):
+    """The name of the step that the host has to take now: see the module's text; "" where there is none left."""
+    if not found["enabled"]:
+        return "prepare" if found["missing"] or unprepared(found) else "reboot"
+    if found["relabel"]:
+        return "relabel"
+    if not found["enforcing"]:
+        return "enforce"
+    return "keep" if found["config"].get("SELINUX") != "enforcing" else ""
+
+
+def prepared(found, control=CONTROL):
+    """The files with which the next boot loads the policy, permissive, and labels everything."""
+    if found["config"].get("SELINUX") is None:
+        return []  # the packages bring it
+    wanted = [
+        host.configured("permissive", control),
+        managed.wanted(host.RELABEL, RELABEL_TEXT, control),
+    ]
+    if found["grub"]:
+        wanted.append(managed.wanted(DROP_IN, DROP_IN_TEXT, control))
+    return wanted
+
+
+def unprepared(found):
+    return managed.different(prepared(found))
+
+
+def blocked(found, accepted):
+    """`(what was found, what to do)` where enforcing now could take away what the host needs; None where it could not."""
+    wrong = [
+        "%s runs as %s" % (name, kind or "nothing")
+        for name, kind, right in (
+            ("systemd", found["domains"]["init"], INIT),
+            ("dockerd", found["domains"]["dockerd"], ENGINE),
+        )
+        if kind not in right and not (name == "dockerd" and kind is None)
+    ]
+    wrong += [
+        "%s is labelled %s" % (path, given or "not at all")
+        for path, given, right in found["labels"]
+        if given != right
+    ]
+    if wrong:
+        return "the labels are not right: %s" % "; ".join(wrong), "touch /.autorelabel and reboot"
+    if found["denials"] is None:
+        return (
+            "nothing records what enforcing would have denied since this boot",
+            "install and start auditd, and reboot",
+        )
+    left = [
+        one for one in found["denials"] if one["domain"] in NEEDED and one["domain"] not in accepted
+    ]
+    if left:
+        return (
+            "since this boot enforcing would have denied what the host needs: %s" % named(left),
+            "mend the labels or the policy and reboot, or name the domains in "
+            "mandatory_access_accepted_denials",
+        )
+    return None
+
+
+def named(denials):
+    """Denials for a message, the first ten."""
+    texts = sorted({one["text"] for one in denials})
+    return "; ".join(texts[:10]) + (" and %d more" % (len(texts) - 10) if len(texts) > 10 else "")
+
+
+def changes(found):
+    """What the next step changes: `[{what, before, after}]`."""
+    step = stage(found)
+    if step == "prepare":
+        shown = [
+            {"what": "package %s" % name, "before": None, "after": "installed"}
+            for name in found["missing"]
+        ]
+        return shown + managed.changes(prepared(found)).get(CONTROL, [])
+    if step == "enforce":
+        return [{"what": "SELinux now", "before": "permissive", "after": "enforcing"}]
+    if step == "keep":
+        before = found["config"].get("SELINUX")
+        return [{"what": "SELinux at boot", "before": before, "after": "enforcing"}]
+    return []
+
+
+def read(facts):
+    """What `stage` and the rest here go by."""
+    process = facts["process"]
+    return host.read(
+        facts["selinux"],
+        facts["os"],
+        facts["state"]["changes"],
+        kernel.kind(kernel.process(process["pid"])) if process else None,
+    )

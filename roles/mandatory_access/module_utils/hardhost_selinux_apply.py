@@ -1,0 +1,220 @@
+"""Do on the host what brings SELinux one step further, and what containers need of it; recorded first.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+
+from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_selinux as selinux
+from ansible.module_utils import hardhost_selinux_containers as containers
+from ansible.module_utils import hardhost_selinux_host as host
+from ansible.module_utils import hardhost_selinux_kernel as kernel
+from ansible.module_utils import hardhost_selinux_policy as policy
+from ansible.module_utils import hardhost_state as states
+
+SECONDS = 900  # a policy is compiled in seconds, and in minutes on a small host
+INSTALL = {
+    "debian": ["apt-get", "install", "-y", "--no-install-recommends"],
+    "redhat": ["dnf", "-y", "install"],
+}
+
+
+# What would look at the copy from domains of their own, which may not.
+NO_PROGRAMS = "".join(
+    "\n[%s]\npath = /bin/true\nargs = $@\n[end]\n" % one
+    for one in ("setfiles", "sefcontext_compile")
+)
+
+
+NOTES = {
+    "prepare": "SELinux comes with the next boot, which labels the files and boots a second time: reboot the host",
+    "enforce": "SELinux is enforcing until the next reboot; the next run makes it last, over a new connection",
+}
+
+
+class Failed(Exception):
+    """Something was not done; the text says what and why."""
+
+
+def run(words):
+    """A program's output. Failed with its words."""
+    environment = dict(
+        os.environ, PATH=hardhost_facts.PATH, LC_ALL="C", DEBIAN_FRONTEND="noninteractive"
+    )
+    try:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=SECONDS,
+            check=False,
+            env=environment,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Failed("%s: %s" % (words[0], error)) from error
+    text = done.stdout.decode("utf-8", "replace").strip()
+    if done.returncode:
+        raise Failed("%s ended with %d: %s" % (words[0], done.returncode, text[-600:]))
+    return text
+
+
+class Work:
+    """One call: the host as it is found, and what is done to it for whom."""
+
+    def __init__(self, parameters, facts):
+        self.parameters, self.facts = parameters, facts
+        self.found = selinux.read(facts)
+        self.seconds = SECONDS
+
+    def record(self, state, control, kind, target, before, after):
+        states.record(state, self.parameters["run"], control, kind, target, before, after)
+        states.save(state)
+
+    def step(self, state, name):
+        """Take one step of `selinux.stage`."""
+        getattr(self, "_" + name)(state)
+
+    def _prepare(self, state):
+        for package in self.found["missing"]:
+            after = {"present": True, "value": package}
+            self.record(state, selinux.CONTROL, "package", package, {"present": False}, after)
+        if self.found["missing"]:
+            if self.found["family"] == "debian":
+                run(["apt-get", "update"])
+            run(INSTALL[self.found["family"]] + self.found["missing"])
+            self.found = selinux.read(self.facts)
+        written = managed.write(state, selinux.prepared(self.found), self.parameters["run"])
+        if any(one["path"] == selinux.DROP_IN for one in written):
+            run(["update-grub"])
+
+    def _enforce(self, state):
+        modes = {"value": "permissive"}, {"value": "enforcing"}
+        self.record(state, selinux.CONTROL, "selinux_mode", "kernel", *modes)
+        with open(kernel.ROOT + "/enforce", "wb", buffering=0) as stream:
+            stream.write(b"1")
+
+    def _keep(self, state):
+        wanted = [host.configured("enforcing", selinux.CONTROL)]
+        managed.write(state, wanted, self.parameters["run"])
+
+    def give(self, state, todo, found):
+        """Load our module, set booleans, and label another data root."""
+        if todo["module"] is not None:
+            before = {"present": found["text"] is not None}
+            if before["present"]:
+                before["blob"] = states.keep(found["text"].encode("utf-8"))
+            after = {"present": True, "sha256": files.digest(todo["module"].encode("utf-8"))}
+            self.record(state, containers.CONTROL, "selinux_module", policy.MODULE, before, after)
+            with module_file(todo["module"]) as path:
+                run(["semodule", "-i", path])
+        for name, (before, after) in todo["booleans"].items():
+            values = {"value": before}, {"value": after}
+            self.record(state, containers.CONTROL, "selinux_boolean", name, *values)
+        if todo["booleans"]:
+            pairs = [
+                "%s=%s" % (name, "on" if pair[1] else "off")
+                for name, pair in todo["booleans"].items()
+            ]
+            run(["setsebool", "-P"] + pairs)
+        if todo["line"]:
+            self._label(state, todo["line"], containers.SUBSTITUTIONS % found["kind"])
+
+    def _label(self, state, line, path):
+        before = {"present": False}
+        self.record(
+            state, containers.CONTROL, "line", path, before, {"present": True, "value": line}
+        )
+        data = files.read(path) or b""
+        # The first line that fits is taken: ours is more precise than what others may have.
+        files.replace(path, line.encode("utf-8") + b"\n" + data, files.describe(path))
+        root = line.split()[0]
+        if os.path.isdir(root):
+            run(["restorecon", "-R", root])
+
+
+class module_file:  # noqa: N801 - used like a function
+    """`with module_file(text) as path`: the text in a file with the module's name, gone afterwards."""
+
+    def __init__(self, text):
+        self.folder, self.text = tempfile.mkdtemp(prefix="hardhost-", dir="/var/tmp"), text
+
+    def __enter__(self):
+        path = os.path.join(self.folder, policy.MODULE + ".cil")
+        files.replace(path, self.text.encode("utf-8"), {"uid": 0, "gid": 0, "mode": 0o600})
+        return path
+
+    def __exit__(self, *_unused):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def compile_only(text, kind):
+    """Compile the module with a copy of the host's policy. Failed where it does not; nothing of the host is changed."""
+    with module_file(text) as path:
+        folder = os.path.dirname(path)
+        for source in (host.STORE + "/" + kind, "/etc/selinux/" + kind):
+            shutil.copytree(source, folder + source, symlinks=True)
+        with open("/etc/selinux/semanage.conf", encoding="utf-8") as stream:
+            configuration = stream.read() + NO_PROGRAMS
+        files.replace(folder + "/etc/selinux/semanage.conf", configuration.encode("utf-8"))
+        # A copy of the program: the host's own would change its domain, which may not write to this directory.
+        program = shutil.copy(shutil.which("semodule", path=hardhost_facts.PATH), folder)
+        run([program, "--path", folder, "--store", kind, "--noreload", "--install", path])
+
+
+def apply(controls, parameters, check_mode):
+    """`{controls, diff, notes}` of the next step. Failed where it cannot be taken."""
+    facts = hardhost_facts.collect()
+    work = Work(parameters, facts)
+    settings = {one["id"]: one["settings"] for one in controls}
+    step = selinux.stage(work.found) if selinux.CONTROL in settings else ""
+    asked = settings.get(containers.CONTROL, {}).get("mandatory_access_selinux_policy")
+    inputs = {"mandatory_access_selinux_booleans": (asked or {}).get("booleans")}
+    found = containers.read(facts, inputs)
+    todo = containers.plan(asked, found) if asked is not None else {}
+    touched = {
+        selinux.CONTROL: step in ("prepare", "enforce", "keep"),
+        containers.CONTROL: any(todo.values()),
+    }
+    result = {
+        "controls": {one: "applied" if touched[one] else "unchanged" for one in settings},
+        "diff": differences(work.found, step, asked, found),
+        "notes": [NOTES[step]] if step in NOTES and not check_mode else [],
+    }
+    if check_mode:
+        if todo.get("module") is not None:
+            compile_only(todo["module"], found["kind"])
+        return result
+    if any(touched.values()):
+        with states.work(parameters["run"], parameters["holder"], SECONDS * 2) as state:
+            if any(todo.values()):
+                work.give(state, todo, found)
+            if touched[selinux.CONTROL]:
+                work.step(state, step)
+    return result
+
+
+def differences(found, step, asked, given):
+    """For --diff: files, and one line for each other thing."""
+    shown = managed.differences(selinux.prepared(found)) if step == "prepare" else []
+    lines = (
+        [one for one in selinux.changes(found) if not one["what"].startswith("/")] if step else []
+    )
+    lines += containers.changes(asked, given) if asked is not None else []
+    return shown + [
+        {
+            "before": "%s: %s\n" % (one["what"], one["before"]),
+            "after": "%s: %s\n" % (one["what"], one["after"]),
+            "before_header": "SELinux",
+            "after_header": "SELinux",
+        }
+        for one in lines
+    ]

@@ -1,0 +1,122 @@
+"""What containers need of SELinux on this host: our policy module, booleans as chosen, labels for another data root.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_selinux_host as host
+from ansible.module_utils import hardhost_selinux_kernel as kernel
+from ansible.module_utils import hardhost_selinux_policy as policy
+
+CONTROL = "mandatory_access/selinux_container_policy"
+STANDARD = "/var/lib/docker"
+SUBSTITUTIONS = "/etc/selinux/%s/contexts/files/file_contexts.subs"
+
+
+def read(facts, inputs):
+    """The module's text in the store, whether the kernel has it, booleans, and the substitution of the data root."""
+    kind = host.configuration().get("SELINUXTYPE", "")
+    wanted = inputs.get("mandatory_access_selinux_booleans") or {}
+    return {
+        "kind": kind,
+        "text": host.module_text(kind),
+        "loaded": facts["selinux"]["enabled"] and kernel.known(policy.CONTEXT),
+        "booleans": host.booleans(wanted),
+        "lines": substitutions(kind),
+        "root": data_root(facts),
+    }
+
+
+def data_root(facts):
+    """Where Docker keeps its data, without the part that user namespaces add."""
+    named = facts["daemon_json"]["options"].get("data-root") or facts["flags"].get("data-root")
+    root = named or facts["info"].get("DockerRootDir") or STANDARD
+    return re.sub(r"/\d+\.\d+$", "", str(root)).rstrip("/")
+
+
+def substitutions(kind):
+    data = files.read(SUBSTITUTIONS % kind) if kind else None
+    return [line.strip() for line in (data or b"").decode("utf-8", "replace").splitlines()]
+
+
+def line(found):
+    """The line that gives another data root the labels of the standard one; "" where that is there or not needed."""
+    root = found["root"]
+    known = any(one.split()[:1] == [root] for one in found["lines"])
+    return "" if root == STANDARD or known or re.search(r"\s", root) else "%s %s" % (root, STANDARD)
+
+
+def plan(settings, found):
+    """`{module: text or None, booleans: {name: [before, after]}, line}`: what is to be done."""
+    wanted = settings.get("booleans") or {}
+    missing = found["text"] != policy.TEXT or not found["loaded"]
+    return {
+        "module": policy.TEXT if missing else None,
+        "booleans": {
+            name: [found["booleans"][name], value]
+            for name, value in sorted(wanted.items())
+            if found["booleans"].get(name) not in (None, value)
+        },
+        "line": line(found),
+    }
+
+
+def unknown(settings, found):
+    """Chosen booleans that the loaded policy does not have, or that are none."""
+    return sorted(
+        name
+        for name, value in (settings.get("booleans") or {}).items()
+        if name not in found["booleans"] or not isinstance(value, bool)
+    )
+
+
+def changes(settings, found):
+    """`[{what, before, after}]` of `plan`."""
+    todo, shown = plan(settings, found), []
+    if todo["module"] is not None:
+        before = "another text" if found["text"] else None
+        shown.append(
+            {"what": "policy module " + policy.MODULE, "before": before, "after": "loaded"}
+        )
+    shown += [
+        {"what": "boolean " + name, "before": before, "after": after}
+        for name, (before, after) in todo["booleans"].items()
+    ]
+    if todo["line"]:
+        what = "%s: %s" % (SUBSTITUTIONS % found["kind"], todo["line"])
+        shown.append({"what": what, "before": None, "after": "present"})
+    return shown
+
+
+def observe(settings):
+    """What the loaded policy answers about our type: `{known, permissive, wrong}`."""
+    if not kernel.known(policy.CONTEXT):
+        return {"known": False, "permissive": False, "wrong": [], "booleans": {}}
+    wrong, permissive = [], False
+    for expected, table in ((True, policy.GRANTED), (False, policy.REFUSED)):
+        for kind, permission, target in table:
+            answer = _answer(kind, target)
+            permissive = permissive or answer[1]
+            if (permission in answer[0]) != expected:
+                wrong.append(
+                    "%s %s is %s" % (kind, permission, "refused" if expected else "allowed")
+                )
+    wanted = settings.get("booleans") or {}
+    return {
+        "known": True,
+        "permissive": permissive,
+        "wrong": wrong,
+        "booleans": host.booleans(wanted),
+    }
+
+
+def _answer(kind, target):
+    """A class that this kernel or its policy does not have grants nothing."""
+    try:
+        return kernel.allowed(policy.CONTEXT, target, kind)
+    except OSError:
+        return set(), False

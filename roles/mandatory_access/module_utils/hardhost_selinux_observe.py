@@ -1,0 +1,36 @@
+"""What verify asks about SELinux: the kernel's mode, what boots with it, and our policy for containers.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+from ansible.module_utils import hardhost_selinux_containers as containers
+from ansible.module_utils import hardhost_selinux_host as host
+from ansible.module_utils import hardhost_selinux_kernel as kernel
+
+
+def observe(facts, inputs, settings):
+    """`{enabled, enforcing, boot, arguments, init, policy}`; `policy` where the control is checked."""
+    enabled = facts["selinux"]["enabled"]
+    found = {
+        "enabled": enabled,
+        "enforcing": facts["selinux"]["enforcing"],
+        "boot": host.configuration().get("SELINUX", ""),
+        "arguments": overriding(host.arguments()),
+        "init": kernel.kind(kernel.process(1)) if enabled else "",
+        "policy": None,
+    }
+    chosen = settings.get(containers.CONTROL)
+    if chosen is not None and enabled:
+        asked = chosen.get("mandatory_access_selinux_policy", {})
+        found["policy"] = containers.observe(asked)
+        found["policy"]["wanted"] = asked.get("booleans") or {}
+        there = containers.read(facts, inputs)
+        found["policy"]["current"] = containers.plan(asked, there)["module"] is None
+    return found
+
+
+def overriding(arguments):
+    """Arguments of this boot that win over the configuration."""
+    return [one for one in arguments if one in ("selinux=0", "enforcing=0", "security=apparmor")]

@@ -1,0 +1,26 @@
+"""SELinux: the kernel enforces its policy, and so will the next boot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from verdict import ObservedHost, Verdict, failed, passed
+
+ASKS_ENGINE = False  # it is the kernel's affair
+
+
+def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any]) -> Verdict:
+    found = host.reading["surfaces"]["mandatory_access"]["selinux"]
+    if not found["enabled"]:
+        return failed("the kernel runs without SELinux")
+    if not found["enforcing"]:
+        return failed("the kernel is permissive: it writes down what it should prevent")
+    if found["boot"] != "enforcing":
+        said = found["boot"] or "nothing"
+        return failed(f"enforcing now, but /etc/selinux/config says {said} for the next boot")
+    if found["arguments"]:
+        given = " ".join(found["arguments"])
+        return failed(f"enforcing now, but this boot was given {given}, and so would be the next")
+    if found["init"] != "init_t":
+        return failed(f"systemd runs as {found['init'] or 'nothing'}: files have no labels")
+    return passed("enforcing, and so at the next boot; systemd runs as init_t")

@@ -1,0 +1,136 @@
+"""The steps towards enforcing: which comes next, and what keeps it from being taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import hardhost_selinux as selinux
+from ansible.module_utils import hardhost_selinux_host as host
+
+Json = dict[str, Any]
+
+STOCK: Json = {
+    "enabled": False,
+    "enforcing": False,
+    "containers": False,
+    "family": "debian",
+    "config": {},
+    "dockerd": "dockerd_t",
+    "kernel": True,
+    "apparmor": True,
+    "grub": True,
+    "arguments": ["quiet"],
+    "missing": [],
+    "relabel": False,
+    "domains": {"init": "init_t", "dockerd": "dockerd_t"},
+    "labels": [["/etc/shadow", "shadow_t", "shadow_t"]],
+    "denials": [],
+    "login": None,
+    "enforced": 0,
+    "policy": "known",
+}
+PERMISSIVE: Json = {
+    **STOCK,
+    "enabled": True,
+    "containers": True,
+    "config": {"SELINUX": "permissive", "SELINUXTYPE": "default"},
+}
+ENFORCING: Json = {**PERMISSIVE, "enforcing": True}
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the files lie that the first step writes."""
+    config = tmp_path / "config"
+    config.write_text("# a comment\nSELINUX=disabled\nSELINUXTYPE=default\n")
+    monkeypatch.setattr(host, "CONFIG", str(config))
+    monkeypatch.setattr(host, "RELABEL", str(tmp_path / "autorelabel"))
+    monkeypatch.setattr(selinux, "DROP_IN", str(tmp_path / "grub.d/hardhost-selinux.cfg"))
+    return tmp_path
+
+
+def test_packages_come_first() -> None:
+    found = {**STOCK, "missing": ["selinux-policy-default"], "policy": "offered"}
+    assert selinux.stage(found) == "prepare"
+    what = [one["what"] for one in selinux.changes(found)]
+    assert what == ["package selinux-policy-default"]
+
+
+def test_then_a_boot_that_is_permissive_and_labels(disk: Path) -> None:
+    found = {**STOCK, "config": {"SELINUX": "disabled", "SELINUXTYPE": "default"}}
+    assert selinux.stage(found) == "prepare"
+    texts = {Path(one["path"]).name: one["data"].decode() for one in selinux.prepared(found)}
+    assert texts["config"] == "# a comment\nSELINUX=permissive\nSELINUXTYPE=default\n"
+    assert "security=selinux selinux=1" in texts["hardhost-selinux.cfg"]
+    assert texts["autorelabel"] == "-F\n"
+    (disk / "grub.d").mkdir()
+    for one in selinux.prepared(found):
+        Path(one["path"]).write_bytes(one["data"])
+        Path(one["path"]).chmod(one["mode"])
+    assert selinux.stage(found) == "reboot"
+    assert selinux.changes(found) == []
+
+
+def test_a_configuration_that_enforces_is_permissive_for_its_first_boot(disk: Path) -> None:
+    (disk / "config").write_text("SELINUX=enforcing\nSELINUXTYPE=default\n")
+    found = {**STOCK, "config": host.configuration(), "grub": False}
+    paths = {Path(one["path"]).name: one["data"] for one in selinux.prepared(found)}
+    assert b"SELINUX=permissive\n" in paths["config"]
+    assert "hardhost-selinux.cfg" not in paths
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        ({**PERMISSIVE, "relabel": True}, "relabel"),
+        (PERMISSIVE, "enforce"),
+        (ENFORCING, "keep"),
+        ({**ENFORCING, "config": {"SELINUX": "enforcing"}}, ""),
+        ({**PERMISSIVE, "config": {"SELINUX": "enforcing"}}, "enforce"),
+    ],
+)
+def test_the_steps_after_the_boot(found: Json, wanted: str) -> None:
+    assert selinux.stage(found) == wanted
+
+
+def test_enforcing_changes_the_running_kernel_before_the_configuration() -> None:
+    assert selinux.changes(PERMISSIVE)[0]["what"] == "SELinux now"
+    assert selinux.changes(ENFORCING)[0]["what"] == "SELinux at boot"
+
+
+def test_wrong_labels_keep_it_from_being_enforced() -> None:
+    wrong = {**PERMISSIVE, "labels": [["/etc/shadow", "unlabeled_t", "shadow_t"]]}
+    found, remedy = selinux.blocked(wrong, [])
+    assert "/etc/shadow is labelled unlabeled_t" in found
+    assert "autorelabel" in remedy
+    for name, domain in (("init", "kernel_t"), ("dockerd", "unconfined_service_t")):
+        wrong = {**PERMISSIVE, "domains": {**PERMISSIVE["domains"], name: domain}}
+        assert domain in selinux.blocked(wrong, [])[0]
+
+
+def test_a_host_whose_dockerd_is_down_is_not_mistaken_for_one_with_wrong_labels() -> None:
+    assert (
+        selinux.blocked({**PERMISSIVE, "domains": {"init": "init_t", "dockerd": None}}, []) is None
+    )
+
+
+def denial(domain: str) -> Json:
+    return {"domain": domain, "text": f"{domain} (x): read file of y_t"}
+
+
+def test_denials_of_what_the_host_needs_keep_it_from_being_enforced() -> None:
+    found = {**PERMISSIVE, "denials": [denial("sshd_t"), denial("games_t")]}
+    reason, remedy = selinux.blocked(found, [])
+    assert "sshd_t (x)" in reason
+    assert "games_t" not in reason
+    assert "mandatory_access_accepted_denials" in remedy
+    assert selinux.blocked(found, ["sshd_t"]) is None
+    assert selinux.blocked({**PERMISSIVE, "denials": [denial("games_t")]}, []) is None
+
+
+def test_without_a_record_of_denials_nothing_is_known() -> None:
+    reason, remedy = selinux.blocked({**PERMISSIVE, "denials": None}, [])
+    assert "nothing records" in reason
+    assert "auditd" in remedy

@@ -1,0 +1,116 @@
+"""What is read of a host: denials in audit records, policies that know containers or do not."""
+
+from __future__ import annotations
+
+import bz2
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import hardhost_selinux_host as host
+from ansible.module_utils import hardhost_selinux_kernel as kernel
+
+# As Debian 13 wrote them.
+RECORDS = """\
+type=AVC msg=audit(1795296300.507:1577): avc:  denied  { create } for  pid=1020 comm="arping" \
+scontext=system_u:system_r:hardhost_container_t:s0:c463,c638 \
+tcontext=system_u:system_r:hardhost_container_t:s0:c463,c638 tclass=packet_socket permissive=0
+type=AVC msg=audit(1795296031.559:12): avc:  denied  { read } for  pid=323 comm="systemd-network" \
+name="/" dev="cgroup2" ino=1 scontext=system_u:system_r:systemd_networkd_t:s0 \
+tcontext=system_u:object_r:cgroup_t:s0 tclass=dir permissive=1
+type=USER_AVC msg=audit(1795296031.600:13): pid=1 uid=0 \
+subj=system_u:system_r:init_t:s0 msg='avc:  received policyload'
+"""
+
+
+def test_a_denial_names_who_did_what_to_what() -> None:
+    assert host.parsed(RECORDS) == [
+        {
+            "domain": "systemd_networkd_t",
+            "text": "systemd_networkd_t (systemd-network): read dir of cgroup_t",
+        }
+    ]
+    assert [one["domain"] for one in host.parsed(RECORDS, permissive="0")] == [
+        "hardhost_container_t"
+    ]
+
+
+def test_denials_of_an_earlier_boot_do_not_count() -> None:
+    assert host.parsed(RECORDS, since=1795296032) == []
+
+
+@pytest.mark.parametrize(
+    ("candidate", "wanted"),
+    [
+        ("2:2.20250213-13~deb13u1", True),
+        ("2:2.20240202-1", True),
+        ("2:2.20221101-9", False),
+        ("2:2.20210203-7", False),
+        ("(none)", False),
+    ],
+)
+def test_policies_with_a_type_for_containers(candidate: str, wanted: bool) -> None:
+    text = f"selinux-policy-default:\n  Installed: (none)\n  Candidate: {candidate}\n"
+    assert host.new_enough(text) is wanted
+
+
+def found(**changed: Any) -> dict[str, Any]:
+    return {"enabled": False, "containers": False, "config": {}, "family": "redhat", **changed}
+
+
+def test_where_it_runs_the_kernel_is_asked_what_the_policy_knows() -> None:
+    assert host.policy(found(enabled=True, containers=True)) == "known"
+    assert host.policy(found(enabled=True)) == "unknown"
+    assert host.policy(found()) == "offered"
+
+
+def test_where_it_does_not_run_its_store_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "STORE", str(tmp_path))
+    modules = tmp_path / "default/active/modules/100"
+    modules.mkdir(parents=True)
+    config = {"SELINUXTYPE": "default"}
+    assert host.policy(found(config=config, family="debian")) == "unknown"
+    (modules / "container").mkdir()
+    assert host.policy(found(config=config, family="debian")) == "known"
+
+
+def test_our_module_is_read_from_the_store_packed_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "STORE", str(tmp_path))
+    assert host.module_text("default") is None
+    file = tmp_path / "default/active/modules/400/hardhost_container/cil"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(bz2.compress(b"(type x_t)"))
+    assert host.module_text("default") == "(type x_t)"
+    file.write_bytes(b"(type y_t)")
+    assert host.module_text("default") == "(type y_t)"
+
+
+def test_the_configuration_keeps_what_is_not_the_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config"
+    file.write_bytes(b"# \xff\nSELINUX=permissive # why\nSELINUXTYPE=default\nSETLOCALDEFS=0\n")
+    monkeypatch.setattr(host, "CONFIG", str(file))
+    wanted = host.configured("enforcing", "a/b")
+    assert wanted["data"] == b"# \xff\nSELINUX=enforcing\nSELINUXTYPE=default\nSETLOCALDEFS=0\n"
+
+
+def test_a_kernel_without_it_says_so(tmp_path: Path) -> None:
+    assert kernel.read(str(tmp_path)) == {
+        "enabled": False,
+        "enforcing": False,
+        "containers": False,
+    }
+    (tmp_path / "enforce").write_text("0")
+    assert kernel.read(str(tmp_path))["enabled"]
+    assert not kernel.read(str(tmp_path))["enforcing"]
+
+
+def test_the_type_in_a_context() -> None:
+    assert kernel.kind("system_u:system_r:container_t:s0:c1,c2") == "container_t"
+    assert kernel.kind("unconfined") == ""
+    assert kernel.kind("") == ""
