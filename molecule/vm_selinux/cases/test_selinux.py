@@ -1,0 +1,144 @@
+"""To enforcing by steps, attacked, broken in each way, rebooted and taken back; in this order."""
+
+from __future__ import annotations
+
+from tests.hosts.container_host import Host
+from tests.hosts.project import Project
+from tests.hosts.steps import EVERY_POINT
+from tests.sabotage import states
+from tests.sabotage.states import State
+
+ENFORCING = "mandatory_access/selinux_enforcing"
+POLICY = "mandatory_access/selinux_container_policy"
+LABELS = "docker_daemon/selinux_labels"
+STORAGE = "docker_daemon/selinux_storage"  # for engine 29
+STATES = [state for control in (ENFORCING, POLICY, LABELS) for state in states.load(control)]
+# One state of each control, made together: under emulation each verify costs half a minute.
+TOGETHER = ("permissive", "module_removed", "container_without_a_label")
+
+IMAGE = """set -eu
+mkdir -p /root/lab/bin /root/lab/tmp
+cp /bin/busybox /root/lab/bin/
+for name in sh ping arping id cat nc sleep echo chown; do ln -sf busybox /root/lab/bin/$name; done
+tar -C /root/lab -c . | docker import - hardhost-lab > /dev/null
+"""
+# What every container has to be able to do, then what only some may.
+ATTEMPTS = """
+cat /proc/self/attr/current; echo
+echo x > /file && chown 5:5 /file && echo own files
+nc -l -p 80 > /dev/null & sleep 2; echo hello | nc 127.0.0.1 80 && echo tcp
+ping -c 1 -W 2 127.0.0.1 > /dev/null && echo raw socket
+arping -c 1 -w 1 -I lo 127.0.0.1 2>&1 | grep -q 'not ARPable' && echo packet socket
+echo 1 > /proc/sys/net/ipv4/conf/all/log_martians && echo sysctl
+true
+"""
+WANTED = {"own files", "tcp"}
+FORBIDDEN = {"raw socket", "packet socket"}
+
+
+def in_container(host: Host, *options: str) -> tuple[str, set[str]]:
+    """The type of a container's process, and which attempts it got through."""
+    words = f'docker run --rm {" ".join(options)} hardhost-lab sh -c "$ATTEMPTS" 2>/dev/null'
+    label, *lines = host.out(f"ATTEMPTS='{ATTEMPTS.replace(chr(39), chr(34))}'; {words}").split(
+        "\n"
+    )
+    return label.split(":")[2], {line.strip() for line in lines if line.strip()}
+
+
+def denials(host: Host, kind: str) -> str:
+    return host.out(
+        f"grep 'avc:  denied' /var/log/audit/audit.log | grep 'tcontext=.*{kind}' | tail -n 1"
+    )
+
+
+def statuses(selinux: Project, host: Host) -> dict[str, str]:
+    report = selinux.verify()
+    found = report.statuses(host.name)
+    assert found.pop(STORAGE) == "not_applicable"
+    return found
+
+
+def passes(selinux: Project, host: Host) -> None:
+    report = selinux.verify()
+    found = report.statuses(host.name)
+    assert found.pop(STORAGE) == "not_applicable"
+    assert set(found.values()) == {"pass"}, report.text
+
+
+def test_0_a_permissive_host_is_permissive(host: Host) -> None:
+    assert host.out("getenforce").strip() == "Permissive"
+    assert ":dockerd_t:" in host.out("ps -o label= -C dockerd")
+
+
+def test_1_the_first_converge_enforces_until_the_next_boot(selinux: Project, host: Host) -> None:
+    selinux.play().assert_converged(host)
+    assert host.out("getenforce").strip() == "Enforcing"
+    assert "SELINUX=permissive" in host.out("cat /etc/selinux/config")
+    host.sh(IMAGE)
+
+
+def test_2_the_second_makes_it_last_and_the_third_changes_nothing(
+    selinux: Project, host: Host
+) -> None:
+    selinux.play().assert_converged(host)
+    assert "SELINUX=enforcing" in host.out("cat /etc/selinux/config")
+    passes(selinux, host)
+    selinux.play().assert_unchanged(host)
+
+
+def test_3_what_the_type_forbids_is_refused_and_recorded(host: Host) -> None:
+    kind, got = in_container(host)
+    assert kind == "container_t"
+    assert got >= WANTED | FORBIDDEN, "the control probe has to get through"
+    kind, got = in_container(host, "--security-opt label=type:hardhost_container_t")
+    assert kind == "hardhost_container_t"
+    assert got == WANTED
+    for socket in ("rawip_socket", "packet_socket"):
+        record = denials(host, f"hardhost_container_t.*{socket}")
+        print(record)  # shown with the result
+        assert "permissive=0" in record
+
+
+def test_4_two_containers_have_different_categories(host: Host) -> None:
+    command = "docker run --rm hardhost-lab cat /proc/self/attr/current"
+    one, other = host.out(f"{command}; echo; {command}").split()
+    assert one.split(":s0:")[0] == other.split(":s0:")[0] == "system_u:system_r:container_t"
+    assert one != other
+
+
+def test_5_each_sabotage_fails_its_control_and_no_other(selinux: Project, host: Host) -> None:
+    for chosen in [[one] for one in STATES] if EVERY_POINT else [together()]:
+        for state in chosen:
+            host.sh(state.script(), timeout=600)
+        broken = {
+            control for control, status in statuses(selinux, host).items() if status == "fail"
+        }
+        assert broken == {state.control for state in chosen}
+        for state in chosen:
+            if state.mend_script():
+                host.sh(state.mend_script() or "", timeout=600)
+        selinux.play().assert_converged(host)
+        passes(selinux, host)
+
+
+def together() -> list[State]:
+    found = [state for state in STATES if state.name in TOGETHER]
+    assert len(found) == len(TOGETHER)
+    return found
+
+
+def test_6_it_is_the_same_after_a_reboot(selinux: Project, host: Host) -> None:
+    reboot = getattr(host, "reboot", None)
+    assert reboot is not None, "only a virtual machine has a boot of its own"
+    reboot()
+    passes(selinux, host)
+    selinux.play().assert_unchanged(host)
+
+
+def test_7_the_way_back(selinux: Project, host: Host) -> None:
+    selinux.play("rollback").assert_converged(host)
+    assert host.out("getenforce").strip() == "Permissive"
+    assert "SELINUX=permissive" in host.out("cat /etc/selinux/config")
+    assert "hardhost" not in host.out("semodule -l", timeout=300)
+    found = statuses(selinux, host)
+    assert {found[control] for control in (ENFORCING, POLICY, LABELS)} == {"fail"}
