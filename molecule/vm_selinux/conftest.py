@@ -29,7 +29,7 @@ def selinux(nodes: list[Host], memory: Path) -> Project:
     made.give(
         docker_daemon_accept_data_root_change=True,
         docker_restart_stop_containers=True,
-        docker_restart_timeout=120,
+        docker_restart_timeout=600,
         mandatory_access_accepted_denials=["kmod_t"],
         # Each run logs in anew: that it still can is what the last step waits for.
         ansible_ssh_args="-o ControlMaster=auto -o ControlPersist=1s",

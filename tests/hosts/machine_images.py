@@ -69,7 +69,7 @@ systemctl enable systemd-networkd.service ssh.service docker.service
 rm -f /etc/docker/key.json /etc/ssh/ssh_host_*
 : > /etc/machine-id
 """
-SELINUX_PACKAGES = (*("selinux-policy-default", "policycoreutils", "selinux-utils"),)
+SELINUX_PACKAGES = ("selinux-policy-default", "policycoreutils", "selinux-utils")
 # Labelled while it is built, where that takes seconds; the first boot is a permissive one.
 SELINUX_LABELS = """\
 sed -i 's/^SELINUX=.*/SELINUX=permissive/' /etc/selinux/config

@@ -7,10 +7,7 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
-import os
-import subprocess
-
-from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_containment as containment
 from ansible.module_utils import hardhost_kernel_modules as modules
 from ansible.module_utils import hardhost_own_lines as own_lines
 from ansible.module_utils import hardhost_sysctl as sysctl
@@ -21,31 +18,11 @@ SYSCTLS = "/etc/sysctl.d/zz-hardhost.conf"
 BLOCKED = "/etc/modprobe.d/zz-hardhost.conf"
 PERSISTED = "/etc/modules-load.d/zz-hardhost.conf"
 NAMESPACES = "user.max_user_namespaces"
-MARKS = ("/run/.containerenv", "/.dockerenv", "/run/systemd/container")
 
 
 def read(_facts, _inputs):
     """Whether the kernel is this host's own."""
-    return {"shared": container()}
-
-
-def container():
-    """What kind of container this host is, "" where it has a kernel of its own."""
-    try:
-        done = subprocess.run(
-            ["systemd-detect-virt", "--container"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=20,
-            check=False,
-            env={"PATH": hardhost_facts.PATH, "LC_ALL": "C"},
-        )
-        kind = done.stdout.decode("ascii", "replace").strip()
-    except (OSError, subprocess.TimeoutExpired):
-        kind = ""
-    if kind in ("", "none") and any(os.path.exists(mark) for mark in MARKS):
-        return "container"
-    return "" if kind == "none" else kind
+    return {"shared": containment.kind()}
 
 
 def kernel_of_its_own(facts, _inputs, _control):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mandatory_access
-short_description: Confine containers by AppArmor
+short_description: Confine containers by AppArmor or SELinux
 description:
   - Installs what confines containers, prepares the boot configuration where the kernel was booted without it, and loads the
-    named profile.
+    named profile. For SELinux it takes the next step, and loads the policy module for containers.
   - Compiles before it writes, in check mode too; what does not compile replaces nothing.
   - Records every change before making it. Restarts nothing; M(docker_restart) does, where dockerd has to notice.
 options:
@@ -35,10 +35,10 @@ RETURN = r"""
 controls: {type: dict, returned: always, description: 'Per control id: applied or unchanged.'}
 """
 
-from ansible.module_utils import hardhost_apparmor, hardhost_selinux_apply
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_mandatory_access as surface
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.hardhost_confinement_programs import Failed
 
 
 def apply(parameters, check_mode):
@@ -68,12 +68,7 @@ def main():
     )
     try:
         answer = apply(module.params, module.check_mode)
-    except (
-        hardhost_apparmor.Failed,
-        hardhost_selinux_apply.Failed,
-        states.StateError,
-        OSError,
-    ) as error:
+    except (Failed, states.StateError, OSError) as error:
         module.fail_json(msg="containers are not confined as wanted: %s" % error)
     for text in answer.pop("notes"):
         module.warn(text)

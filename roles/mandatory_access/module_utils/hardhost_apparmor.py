@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 
+from ansible.module_utils import hardhost_containment as containment
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils.hardhost_confinement_programs import run
 
 SECURITY = "/sys/kernel/security"
 ENABLED = "/sys/module/apparmor/parameters/enabled"
@@ -23,23 +24,13 @@ BOOT_TEXT = (
     'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT apparmor=1 security=apparmor"\n'
 )
 GRUB = "/boot/grub/grub.cfg"
-SECONDS = 300
-INSTALL_SECONDS = 1800  # apt must not be ended in the middle of its work
-
-
-class Failed(Exception):
-    """A program did not do what it was to do; the text says which, and its words."""
-
-
-class TimedOut(Failed):
-    """A program has not ended in time."""
 
 
 def read():
     """What of AppArmor is there: kernel (`on`, `off` or `absent`), parser, service, loaded profiles, boot configuration."""
     service = _service()
     return {
-        "shared": shared(),
+        "shared": bool(containment.kind()),
         "kernel": _kernel(),
         "active": active_modules(),
         "arguments": _text("/proc/cmdline"),
@@ -49,20 +40,6 @@ def read():
         "grub": bool(shutil.which("update-grub", path=hardhost_facts.PATH)),
         "prepared": "apparmor=1 security=apparmor" in _text(GRUB),
     }
-
-
-def shared():
-    """Whether this host shares its kernel with others, as a container does."""
-    return (
-        subprocess.run(
-            ["systemd-detect-virt", "--container", "--quiet"],
-            stdin=subprocess.DEVNULL,
-            timeout=30,
-            check=False,
-            env={"PATH": hardhost_facts.PATH},
-        ).returncode
-        == 0
-    )
 
 
 def _kernel():
@@ -137,41 +114,6 @@ def load(path):
     run(["apparmor_parser", "--replace", "--skip-cache", path])
 
 
-def run(words, given=None, check=True, raw=False, seconds=SECONDS):
-    """The output of a program. Failed with its words where it fails and `check` is set."""
-    try:
-        done = subprocess.run(
-            words,
-            input=given or b"",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=seconds,
-            check=False,
-            env={"PATH": hardhost_facts.PATH, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TimedOut("%s has not ended after %d seconds" % (words[0], seconds)) from error
-    except OSError as error:
-        raise Failed("%s: %s" % (words[0], error)) from error
-    if check and done.returncode:
-        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
-        raise Failed("%s ended with %d: %s" % (words[0], done.returncode, said[-600:]))
-    return done.stdout if raw else done.stdout.decode("utf-8", "replace")
-
-
 def boot_file(control):
     """The drop-in that makes GRUB switch AppArmor on."""
     return managed.wanted(BOOT, BOOT_TEXT, control)
-
-
-def install(package):
-    """Install a package; again where it counts as installed and its programs are gone. Failed with apt's words."""
-    words = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "--reinstall"]
-    options = ["-o", "DPkg::Lock::Timeout=%d" % SECONDS, "-o", "Dpkg::Options::=--force-confold"]
-    try:
-        run(words + options + [package], seconds=INSTALL_SECONDS)
-    except TimedOut:
-        raise
-    except Failed:  # a fresh host has no package lists
-        run(["apt-get", "update", "--quiet"], seconds=INSTALL_SECONDS)
-        run(words + options + [package], seconds=INSTALL_SECONDS)

@@ -14,7 +14,7 @@ from ansible.module_utils import hardhost_selinux_host as host
 from ansible.module_utils import hardhost_selinux_kernel as kernel
 
 CONTROL = "mandatory_access/selinux_enforcing"
-BOOT = "security=selinux selinux=1"
+BOOT = host.BOOT
 DROP_IN = "/etc/default/grub.d/hardhost-selinux.cfg"
 DROP_IN_TEXT = (
     "# Written by hardhost: SELinux in place of the default security module.\n"
@@ -42,17 +42,19 @@ ENGINE = ("dockerd_t", "container_runtime_t", "container_engine_t")
 def stage(found):
     """The name of the step that the host has to take now: see the module's text; "" where there is none left."""
     if not found["enabled"]:
-        return "prepare" if found["missing"] or unprepared(found) else "reboot"
+        todo = found["missing"] or unprepared(found) or menu_lacks(found)
+        return "prepare" if todo else "reboot"
     if found["relabel"]:
         return "relabel"
     if not found["enforcing"]:
         return "enforce"
-    return "keep" if found["config"].get("SELINUX") != "enforcing" else ""
+    lasts = found["config"].get("SELINUX") == "enforcing" and not menu_lacks(found)
+    return "" if lasts else "keep"
 
 
 def prepared(found, control=CONTROL):
     """The files with which the next boot loads the policy, permissive, and labels everything."""
-    if found["config"].get("SELINUX") is None:
+    if not found["config"]:
         return []  # the packages bring it
     wanted = [
         host.configured("permissive", control),
@@ -61,6 +63,20 @@ def prepared(found, control=CONTROL):
     if found["grub"]:
         wanted.append(managed.wanted(DROP_IN, DROP_IN_TEXT, control))
     return wanted
+
+
+def lasting(found):
+    """The files with which the next boot enforces, once this one does."""
+    wanted = [host.configured("enforcing", CONTROL)]
+    if menu_lacks(found):
+        wanted.append(managed.wanted(DROP_IN, DROP_IN_TEXT, CONTROL))
+    return wanted
+
+
+def menu_lacks(found):
+    """Whether GRUB's menu would boot without SELinux: this boot has it from these arguments, or is to be the last without."""
+    given = not found["enabled"] or all(one in found["arguments"] for one in BOOT.split())
+    return bool(found["grub"] and given and not found["menu"])
 
 
 def unprepared(found):
@@ -115,13 +131,19 @@ def changes(found):
             {"what": "package %s" % name, "before": None, "after": "installed"}
             for name in found["missing"]
         ]
-        return shown + managed.changes(prepared(found)).get(CONTROL, [])
+        return shown + managed.changes(prepared(found)).get(CONTROL, []) + _menu(found)
     if step == "enforce":
         return [{"what": "SELinux now", "before": "permissive", "after": "enforcing"}]
     if step == "keep":
         before = found["config"].get("SELINUX")
-        return [{"what": "SELinux at boot", "before": before, "after": "enforcing"}]
+        kept = {"what": "SELinux at boot", "before": before, "after": "enforcing"}
+        return ([kept] if before != "enforcing" else []) + _menu(found)
     return []
+
+
+def _menu(found):
+    shown = {"what": "GRUB's menu", "before": "without SELinux", "after": BOOT}
+    return [shown] if menu_lacks(found) else []
 
 
 def read(facts):

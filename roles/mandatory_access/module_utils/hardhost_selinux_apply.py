@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 
 from ansible.module_utils import hardhost_facts
@@ -18,15 +17,12 @@ from ansible.module_utils import hardhost_selinux_containers as containers
 from ansible.module_utils import hardhost_selinux_host as host
 from ansible.module_utils import hardhost_selinux_kernel as kernel
 from ansible.module_utils import hardhost_selinux_policy as policy
+from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_state as states
+from ansible.module_utils.hardhost_confinement_programs import INSTALL_SECONDS, Failed, install, run
 
 SECONDS = 900  # a policy is compiled in seconds, and in minutes on a small host
-INSTALL = {
-    "debian": ["apt-get", "install", "-y", "--no-install-recommends"],
-    "redhat": ["dnf", "-y", "install"],
-}
-
-
+LEASE_SECONDS = 3 * INSTALL_SECONDS + 2 * SECONDS  # the longest that all of it together may take
 # What would look at the copy from domains of their own, which may not.
 NO_PROGRAMS = "".join(
     "\n[%s]\npath = /bin/true\nargs = $@\n[end]\n" % one
@@ -40,40 +36,12 @@ NOTES = {
 }
 
 
-class Failed(Exception):
-    """Something was not done; the text says what and why."""
-
-
-def run(words):
-    """A program's output. Failed with its words."""
-    environment = dict(
-        os.environ, PATH=hardhost_facts.PATH, LC_ALL="C", DEBIAN_FRONTEND="noninteractive"
-    )
-    try:
-        done = subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=SECONDS,
-            check=False,
-            env=environment,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Failed("%s: %s" % (words[0], error)) from error
-    text = done.stdout.decode("utf-8", "replace").strip()
-    if done.returncode:
-        raise Failed("%s ended with %d: %s" % (words[0], done.returncode, text[-600:]))
-    return text
-
-
 class Work:
     """One call: the host as it is found, and what is done to it for whom."""
 
-    def __init__(self, parameters, facts):
-        self.parameters, self.facts = parameters, facts
+    def __init__(self, parameters, facts, accepted):
+        self.parameters, self.facts, self.accepted = parameters, facts, accepted
         self.found = selinux.read(facts)
-        self.seconds = SECONDS
 
     def record(self, state, control, kind, target, before, after):
         states.record(state, self.parameters["run"], control, kind, target, before, after)
@@ -88,23 +56,34 @@ class Work:
             after = {"present": True, "value": package}
             self.record(state, selinux.CONTROL, "package", package, {"present": False}, after)
         if self.found["missing"]:
-            if self.found["family"] == "debian":
-                run(["apt-get", "update"])
-            run(INSTALL[self.found["family"]] + self.found["missing"])
+            install(self.found["missing"], self.found["family"])
             self.found = selinux.read(self.facts)
-        written = managed.write(state, selinux.prepared(self.found), self.parameters["run"])
-        if any(one["path"] == selinux.DROP_IN for one in written):
+        managed.write(state, selinux.prepared(self.found), self.parameters["run"])
+        self._menu()
+
+    def _menu(self):
+        """Have GRUB's menu take the arguments over, also where an earlier run was ended before."""
+        if selinux.menu_lacks(self.found):
             run(["update-grub"])
+            if not host.in_menu(selinux.BOOT):
+                raise Failed(
+                    "update-grub did not take over %s from %s: look what sets GRUB_CMDLINE_LINUX_DEFAULT "
+                    "after it" % (selinux.BOOT, selinux.DROP_IN)
+                )
 
     def _enforce(self, state):
+        # Asked again: preflight may have seen another step, and minutes have passed since.
+        why = selinux.blocked(self.found, self.accepted)
+        if why:
+            raise Failed("SELinux is not enforced: %s; %s" % why)
         modes = {"value": "permissive"}, {"value": "enforcing"}
         self.record(state, selinux.CONTROL, "selinux_mode", "kernel", *modes)
         with open(kernel.ROOT + "/enforce", "wb", buffering=0) as stream:
             stream.write(b"1")
 
     def _keep(self, state):
-        wanted = [host.configured("enforcing", selinux.CONTROL)]
-        managed.write(state, wanted, self.parameters["run"])
+        managed.write(state, selinux.lasting(self.found), self.parameters["run"])
+        self._menu()
 
     def give(self, state, todo, found):
         """Load our module, set booleans, and label another data root."""
@@ -115,7 +94,7 @@ class Work:
             after = {"present": True, "sha256": files.digest(todo["module"].encode("utf-8"))}
             self.record(state, containers.CONTROL, "selinux_module", policy.MODULE, before, after)
             with module_file(todo["module"]) as path:
-                run(["semodule", "-i", path])
+                run(["semodule", "-i", path], seconds=SECONDS)
         for name, (before, after) in todo["booleans"].items():
             values = {"value": before}, {"value": after}
             self.record(state, containers.CONTROL, "selinux_boolean", name, *values)
@@ -124,7 +103,7 @@ class Work:
                 "%s=%s" % (name, "on" if pair[1] else "off")
                 for name, pair in todo["booleans"].items()
             ]
-            run(["setsebool", "-P"] + pairs)
+            run(["setsebool", "-P"] + pairs, seconds=SECONDS)
         if todo["line"]:
             self._label(state, todo["line"], containers.SUBSTITUTIONS % found["kind"])
 
@@ -138,7 +117,7 @@ class Work:
         files.replace(path, line.encode("utf-8") + b"\n" + data, files.describe(path))
         root = line.split()[0]
         if os.path.isdir(root):
-            run(["restorecon", "-R", root])
+            run(["restorecon", "-R", root], seconds=SECONDS)
 
 
 class module_file:  # noqa: N801 - used like a function
@@ -160,21 +139,25 @@ def compile_only(text, kind):
     """Compile the module with a copy of the host's policy. Failed where it does not; nothing of the host is changed."""
     with module_file(text) as path:
         folder = os.path.dirname(path)
-        for source in (host.STORE + "/" + kind, "/etc/selinux/" + kind):
+        for source in (store.STORE + "/" + kind, "/etc/selinux/" + kind):
             shutil.copytree(source, folder + source, symlinks=True)
         with open("/etc/selinux/semanage.conf", encoding="utf-8") as stream:
             configuration = stream.read() + NO_PROGRAMS
         files.replace(folder + "/etc/selinux/semanage.conf", configuration.encode("utf-8"))
         # A copy of the program: the host's own would change its domain, which may not write to this directory.
         program = shutil.copy(shutil.which("semodule", path=hardhost_facts.PATH), folder)
-        run([program, "--path", folder, "--store", kind, "--noreload", "--install", path])
+        run(
+            [program, "--path", folder, "--store", kind, "--noreload", "--install", path],
+            seconds=SECONDS,
+        )
 
 
 def apply(controls, parameters, check_mode):
     """`{controls, diff, notes}` of the next step. Failed where it cannot be taken."""
     facts = hardhost_facts.collect()
-    work = Work(parameters, facts)
     settings = {one["id"]: one["settings"] for one in controls}
+    wished = settings.get(selinux.CONTROL, {}).get("mandatory_access_selinux", {})
+    work = Work(parameters, facts, wished.get("accepted_denials") or [])
     step = selinux.stage(work.found) if selinux.CONTROL in settings else ""
     asked = settings.get(containers.CONTROL, {}).get("mandatory_access_selinux_policy")
     inputs = {"mandatory_access_selinux_booleans": (asked or {}).get("booleans")}
@@ -194,7 +177,7 @@ def apply(controls, parameters, check_mode):
             compile_only(todo["module"], found["kind"])
         return result
     if any(touched.values()):
-        with states.work(parameters["run"], parameters["holder"], SECONDS * 2) as state:
+        with states.work(parameters["run"], parameters["holder"], LEASE_SECONDS) as state:
             if any(todo.values()):
                 work.give(state, todo, found)
             if touched[selinux.CONTROL]:

@@ -11,6 +11,7 @@ from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_selinux_host as host
 from ansible.module_utils import hardhost_selinux_kernel as kernel
 from ansible.module_utils import hardhost_selinux_policy as policy
+from ansible.module_utils import hardhost_selinux_store as store
 
 CONTROL = "mandatory_access/selinux_container_policy"
 STANDARD = "/var/lib/docker"
@@ -19,11 +20,11 @@ SUBSTITUTIONS = "/etc/selinux/%s/contexts/files/file_contexts.subs"
 
 def read(facts, inputs):
     """The module's text in the store, whether the kernel has it, booleans, and the substitution of the data root."""
-    kind = host.configuration().get("SELINUXTYPE", "")
+    kind = store.configuration().get("SELINUXTYPE", "")
     wanted = inputs.get("mandatory_access_selinux_booleans") or {}
     return {
         "kind": kind,
-        "text": host.module_text(kind),
+        "text": store.module_text(policy.MODULE),
         "loaded": facts["selinux"]["enabled"] and kernel.known(policy.CONTEXT),
         "booleans": host.booleans(wanted),
         "lines": substitutions(kind),

@@ -5,23 +5,24 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
-import bz2
 import glob
 import os
 import re
 import subprocess
 
+from ansible.module_utils import hardhost_containment as containment
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_selinux_kernel as kernel
+from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_unit as units
-from ansible.module_utils.hardhost_selinux_policy import MODULE, PRIORITY
 
-CONFIG = "/etc/selinux/config"
 RELABEL = "/.autorelabel"
-STORE = "/var/lib/selinux"
+BOOT = "security=selinux selinux=1"
 AUDIT = "/var/log/audit/audit.log"
+AUDITD = "/run/auditd.pid"
+MENU = "/boot/grub/grub.cfg"
 # What shows that a package is there, by family.
 PACKAGES = {
     "debian": {
@@ -42,12 +43,14 @@ LABELS = (("/etc/shadow", "shadow_t"), ("/usr/sbin/sshd", "sshd_exec_t"))
 
 def read(facts, system, changes, dockerd):
     """What the host shows; `facts` are those of the kernel, `changes` the recorded ones."""
-    config, family = configuration(), system["family"]
+    config, family = store.configuration(), system["family"]
     found = dict(facts, family=family, config=config, dockerd=dockerd)
     found.update(
-        kernel=facts["enabled"] or kernel_has_it(os.uname().release),
+        # What a container sets would be set for the machine below and everybody on it.
+        kernel=not containment.kind() and (facts["enabled"] or kernel_has_it(os.uname().release)),
         apparmor=os.path.exists("/sys/kernel/security/apparmor"),
-        grub=os.path.exists("/usr/sbin/update-grub") and os.path.exists("/boot/grub/grub.cfg"),
+        grub=os.path.exists("/usr/sbin/update-grub") and os.path.exists(MENU),
+        menu=in_menu(BOOT),
         arguments=arguments(),
         missing=[
             name for name, path in PACKAGES.get(family, {}).items() if not os.path.exists(path)
@@ -63,8 +66,14 @@ def read(facts, system, changes, dockerd):
         login=login(),
         enforced=max([one["time"] for one in changes if one["kind"] == "selinux_mode"], default=0),
     )
-    found["policy"] = policy(found)
     return found
+
+
+def in_menu(words):
+    """Whether GRUB boots the first entry of its menu, the default, with these arguments."""
+    text = (files.read(MENU) or b"").decode("utf-8", "replace")
+    entries = re.findall(r"^\s*linux\s+(.*)$", text, re.MULTILINE)
+    return bool(entries) and all(one in entries[0].split() for one in words.split())
 
 
 def arguments():
@@ -72,19 +81,18 @@ def arguments():
     return (files.read("/proc/cmdline") or b"").decode("utf-8", "replace").split()
 
 
-def configuration():
-    """`{SELINUX, SELINUXTYPE}` of the configuration; {} where there is none."""
-    text = (files.read(CONFIG) or b"").decode("utf-8", "replace")
-    return dict(re.findall(r"^(SELINUX|SELINUXTYPE)=(\S+)", text, re.MULTILINE))
-
-
 def configured(mode, control):
     """The configuration as a wanted file, with another mode."""
-    data, described = files.read(CONFIG) or b"", files.describe(CONFIG) or {}
+    data, described = files.read(store.CONFIG) or b"", files.describe(store.CONFIG) or {}
     text = data.decode("utf-8", "surrogateescape")
-    changed = re.sub(r"^SELINUX=.*$", "SELINUX=" + mode, text, flags=re.MULTILINE)
+    changed, lines = re.subn(r"^SELINUX=.*$", "SELINUX=" + mode, text, flags=re.MULTILINE)
+    if not lines:
+        changed = "%sSELINUX=%s\n" % (
+            text if text.endswith("\n") or not text else text + "\n",
+            mode,
+        )
     return managed.wanted(
-        CONFIG,
+        store.CONFIG,
         changed.encode("utf-8", "surrogateescape"),
         control,
         described.get("mode", 0o644),
@@ -100,12 +108,15 @@ def kernel_has_it(release):
 
 
 def policy(found):
-    """ "known": the policy knows `container_t`; "offered": that of the packages will; "unknown": neither."""
+    """ "known": the policy knows `container_t`; "offered": that of the packages will; "unknown": neither.
+
+    Asked only where the answer counts: the package manager takes its time.
+    """
     if found["enabled"]:
         return "known" if found["containers"] else "unknown"
     kind = found["config"].get("SELINUXTYPE", "")
-    if kind and os.path.isdir("%s/%s/active/modules" % (STORE, kind)):
-        there = glob.glob("%s/%s/active/modules/*/container" % (STORE, kind))
+    if kind and os.path.isdir("%s/%s/active/modules" % (store.STORE, kind)):
+        there = glob.glob("%s/%s/active/modules/*/container" % (store.STORE, kind))
         return "known" if there else "unknown"
     if found["family"] == "redhat":
         return "offered"
@@ -122,15 +133,6 @@ def new_enough(text):
     return bool(candidate) and int(candidate.group(1)) >= FIRST
 
 
-def module_text(kind):
-    """The text of our module in the policy's store; None where it is not installed."""
-    path = "%s/%s/active/modules/%d/%s/cil" % (STORE, kind, PRIORITY, MODULE)
-    data = files.read(path)
-    if data is None:
-        return None
-    return (bz2.decompress(data) if data.startswith(b"BZh") else data).decode("utf-8", "replace")
-
-
 def booleans(names):
     """`{name: value in the loaded policy}` of those that it knows."""
     found = {}
@@ -144,12 +146,23 @@ def booleans(names):
 
 
 def denials():
-    """What was let through since this boot and would be denied; None where nothing has recorded it."""
-    data = files.read(AUDIT)
-    if data is None:
-        data = _output(["journalctl", "-k", "-b", "--no-pager", "-o", "cat"]).encode("utf-8")
+    """What was let through since this boot and would be denied; None where it is not known to have been recorded.
+
+    Of the time before auditd runs only the kernel's log knows, and that time decides whether the host boots.
+    """
     since = _boot_time()
-    return parsed(data.decode("utf-8", "replace"), since) if data else None
+    texts = [_decoded(files.read(path)) for path in sorted(glob.glob(AUDIT + "*"))]
+    recorded = any(
+        int(when) >= since for text in texts for when in re.findall(r"audit\((\d+)\.", text)
+    )
+    early = _output(["journalctl", "-k", "-b", "--no-pager", "-o", "cat"])
+    if not early or (os.path.exists(AUDITD) and not recorded):
+        return None
+    return [one for text in texts for one in parsed(text, since)] + parsed(early)
+
+
+def _decoded(data):
+    return (data or b"").decode("utf-8", "replace")
 
 
 _DENIAL = re.compile(

@@ -5,19 +5,22 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+from ansible.module_utils import hardhost_selinux as selinux
 from ansible.module_utils import hardhost_selinux_containers as containers
 from ansible.module_utils import hardhost_selinux_host as host
 from ansible.module_utils import hardhost_selinux_kernel as kernel
+from ansible.module_utils import hardhost_selinux_store as store
 
 
 def observe(facts, inputs, settings):
-    """`{enabled, enforcing, boot, arguments, init, policy}`; `policy` where the control is checked."""
+    """`{enabled, enforcing, boot, arguments, menu, init, policy}`; `policy` where the control is checked."""
     enabled = facts["selinux"]["enabled"]
     found = {
         "enabled": enabled,
         "enforcing": facts["selinux"]["enforcing"],
-        "boot": host.configuration().get("SELINUX", ""),
+        "boot": store.configuration().get("SELINUX", ""),
         "arguments": overriding(host.arguments()),
+        "menu": not (enabled and selinux.menu_lacks(selinux.read(facts))),
         "init": kernel.kind(kernel.process(1)) if enabled else "",
         "policy": None,
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 MODULE = "hardhost_container"
 TYPE = "hardhost_container_t"
 CONTEXT = "system_u:system_r:%s:s0" % TYPE
-PRIORITY = 400  # that of modules which an administrator installs
 
 # A module of this language has no version of its own: the number in its first line is for people, the text is compared.
 TEXT = r"""; hardhost_container 1: a type for containers, `docker run --security-opt label=type:hardhost_container_t`.

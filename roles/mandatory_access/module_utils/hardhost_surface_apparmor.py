@@ -11,6 +11,7 @@ import hashlib
 
 from ansible.module_utils import hardhost_apparmor as apparmor
 from ansible.module_utils import hardhost_apparmor_profile as profile
+from ansible.module_utils import hardhost_confinement_programs as programs
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_running as running
@@ -126,7 +127,7 @@ def loaded_is_ours(found):
         return True
     try:
         return hashlib.sha1(apparmor.compiled(profile.TEXT)).hexdigest() == held  # noqa: S324 - the kernel's choice
-    except apparmor.Failed:
+    except programs.Failed:
         return True
 
 
@@ -154,7 +155,7 @@ def _confinement(container):
 
 
 def apply(controls, parameters, check_mode):
-    """`{controls, diff, notes}` of doing what `plan` says. apparmor.Failed where something cannot be done."""
+    """`{controls, diff, notes}` of doing what `plan` says. programs.Failed where something cannot be done."""
     facts, found = hardhost_facts.collect_local(), apparmor.read()
     todo = [(control, plan(control, facts, found)) for control in controls]
     steps = [(control, step) for control, planned in todo for step in planned]
@@ -194,7 +195,7 @@ def _package(state, control, run, _facts):
         {"present": True, "value": PACKAGE},
     )
     states.save(state)
-    apparmor.install(PACKAGE)
+    programs.install([PACKAGE], again=True)
 
 
 def _service(state, control, run, _facts):
@@ -202,17 +203,17 @@ def _service(state, control, run, _facts):
         state, run, control, "unit", apparmor.SERVICE, {"enabled": False}, {"enabled": True}
     )
     states.save(state)
-    apparmor.run(["systemctl", "enable", "--quiet", apparmor.SERVICE])
+    programs.run(["systemctl", "enable", "--quiet", apparmor.SERVICE])
 
 
 def _start(_state, _control, _run, _facts):
     """It loads the profiles that have files, ours among them."""
-    apparmor.run(["systemctl", "restart", apparmor.SERVICE])
+    programs.run(["systemctl", "restart", apparmor.SERVICE])
 
 
 def _boot(state, control, run, _facts):
     managed.write(state, [apparmor.boot_file(control)], run)
-    apparmor.run(["update-grub"])
+    programs.run(["update-grub"])
 
 
 def _daemon(state, _control, _run, facts):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible.module_utils import hardhost_selinux as selinux
 from ansible.module_utils import hardhost_selinux_containers as containers
+from ansible.module_utils import hardhost_selinux_host as host
 from ansible.module_utils.hardhost_preconditions import hold, not_applicable
 from ansible.module_utils.hardhost_selinux_apply import apply  # noqa: F401 - part of the surface
 from ansible.module_utils.hardhost_selinux_observe import observe  # noqa: F401 - part of the surface
@@ -34,13 +35,13 @@ def changes(control, facts, _inputs):
 def possible(facts, _inputs, control):
     """Only where the kernel can, and the policy knows what containers are to run as."""
     found = _reading(facts)["host"]
+    if not found["kernel"]:
+        return not_applicable("the kernel of this host has no SELinux, or is not its own")
     if control["mode"] == "report" and not found["enabled"] and found["apparmor"]:
         return not_applicable(
             "AppArmor is this host's security module; choose the control to switch to SELinux"
         )
-    if not found["enabled"] and not found["kernel"]:
-        return not_applicable("the kernel of this host has no SELinux, or is not its own")
-    if found["policy"] == "unknown":
+    if host.policy(found) == "unknown":
         return not_applicable(
             "no SELinux policy that knows container_t is there for %s; containers could not be "
             "confined by it" % facts["os"]["pretty"]
@@ -48,7 +49,7 @@ def possible(facts, _inputs, control):
     return None
 
 
-def next_step(facts, inputs, control):
+def next_step(facts, _inputs, control):
     """Held back where the next step is the operator's, or not safe yet."""
     found = _reading(facts)["host"]
     if control["mode"] != "apply":
@@ -68,7 +69,8 @@ def next_step(facts, inputs, control):
     if step == "relabel":
         return hold("files wait for their labels (/.autorelabel)", "reboot")
     if step == "enforce":
-        why = selinux.blocked(found, inputs.get("mandatory_access_accepted_denials") or [])
+        settings = control["settings"].get("mandatory_access_selinux", {})
+        why = selinux.blocked(found, settings.get("accepted_denials") or [])
         return hold(*why) if why else None
     if step == "keep" and found["login"] is not None and found["login"] <= found["enforced"]:
         return hold(

@@ -61,6 +61,7 @@ from ansible.module_utils.hardhost_options import OptionsError, difference, reda
 WRITTEN = ("file", "daemon_json_leaf", "line", "own_line")  # kinds of which the target is a file
 APPARMOR = "/sys/kernel/security/apparmor"
 DOCKER_CHAIN = "DOCKER-USER"  # the one that Docker leaves to others
+BOOT_FILES = "/etc/default/grub.d/"
 
 
 class Refused(Exception):
@@ -409,6 +410,9 @@ class Work:
 
     def _plan_selinux(self, targets):
         for one in targets:
+            if selinux.changed_since(one):
+                self.conflicts.append("%s: its text is not ours any more" % selinux.words(one))
+                continue
             self._add([one], [selinux.words(one)], lambda one=one: take_back(one))
 
     _plan_selinux_mode = _plan_selinux_boolean = _plan_selinux_module = _plan_selinux
@@ -515,12 +519,14 @@ def folders(targets):
 
 
 def put_back(path, original):
-    """Restore a file's bytes, owner, mode and time, or its absence."""
+    """Restore a file's bytes, owner, mode and time, or its absence, and GRUB's menu with it: it is forgotten after this."""
     if original["present"]:
         files.replace(path, states.kept(original["blob"]), original)
     else:
         stop_own_unit(path)
         files.remove(path)
+    if path.startswith(BOOT_FILES):
+        run_program(["update-grub"])
 
 
 def stop_own_unit(path):
@@ -589,12 +595,7 @@ def remove_chain(tool, name):
 
 
 def reload_systemd(targets):
-    """Make systemd and GRUB forget files that are gone; no service is restarted."""
-    if any(
-        one["kind"] == "file" and one["target"].startswith("/etc/default/grub.d/")
-        for one in targets
-    ):
-        run_program(["update-grub"])
+    """Make systemd forget files that are gone; no service is restarted."""
     if any(
         one["kind"] == "file" and one["target"].startswith("/etc/systemd/system/")
         for one in targets

@@ -13,6 +13,7 @@ import tempfile
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_selinux_kernel as kernel
+from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_state as states
 
 SECONDS = 900  # the whole policy is compiled anew
@@ -29,6 +30,13 @@ def words(one):
         "selinux_boolean": "SELinux: the boolean %s" % one["target"],
         "selinux_module": "SELinux: the policy module %s" % one["target"],
     }[one["kind"]]
+
+
+def changed_since(one):
+    """Whether the text of a module is neither ours nor the one of before."""
+    text = store.module_text(one["target"]) if one["kind"] == "selinux_module" else None
+    known = (one["ours"].get("sha256"), one["original"].get("blob"))
+    return text is not None and files.digest(text.encode("utf-8")) not in known
 
 
 def back(one):

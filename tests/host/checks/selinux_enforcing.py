@@ -21,6 +21,8 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
     if found["arguments"]:
         given = " ".join(found["arguments"])
         return failed(f"enforcing now, but this boot was given {given}, and so would be the next")
+    if not found["menu"]:
+        return failed("enforcing now, but GRUB's menu starts the next boot without SELinux")
     if found["init"] != "init_t":
         return failed(f"systemd runs as {found['init'] or 'nothing'}: files have no labels")
     return passed("enforcing, and so at the next boot; systemd runs as init_t")

@@ -13,6 +13,7 @@ ENFORCING: dict[str, Any] = {
     "enforcing": True,
     "boot": "enforcing",
     "arguments": [],
+    "menu": True,
     "init": "init_t",
 }
 POLICY: dict[str, Any] = {
@@ -38,6 +39,7 @@ def host(reading: Reading, **found: Any) -> Reading:
         ({"boot": "permissive"}, "permissive for the next boot"),
         ({"boot": ""}, "nothing for the next boot"),
         ({"arguments": ["enforcing=0"]}, "enforcing=0"),
+        ({"menu": False}, "next boot without"),
         ({"init": "kernel_t"}, "kernel_t"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import hardhost_selinux as selinux
 from ansible.module_utils import hardhost_selinux_host as host
+from ansible.module_utils import hardhost_selinux_store as store
 
 Json = dict[str, Any]
 
@@ -21,6 +22,7 @@ STOCK: Json = {
     "kernel": True,
     "apparmor": True,
     "grub": True,
+    "menu": True,
     "arguments": ["quiet"],
     "missing": [],
     "relabel": False,
@@ -29,7 +31,6 @@ STOCK: Json = {
     "denials": [],
     "login": None,
     "enforced": 0,
-    "policy": "known",
 }
 PERMISSIVE: Json = {
     **STOCK,
@@ -45,14 +46,14 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the files lie that the first step writes."""
     config = tmp_path / "config"
     config.write_text("# a comment\nSELINUX=disabled\nSELINUXTYPE=default\n")
-    monkeypatch.setattr(host, "CONFIG", str(config))
+    monkeypatch.setattr(store, "CONFIG", str(config))
     monkeypatch.setattr(host, "RELABEL", str(tmp_path / "autorelabel"))
     monkeypatch.setattr(selinux, "DROP_IN", str(tmp_path / "grub.d/hardhost-selinux.cfg"))
     return tmp_path
 
 
 def test_packages_come_first() -> None:
-    found = {**STOCK, "missing": ["selinux-policy-default"], "policy": "offered"}
+    found = {**STOCK, "missing": ["selinux-policy-default"]}
     assert selinux.stage(found) == "prepare"
     what = [one["what"] for one in selinux.changes(found)]
     assert what == ["package selinux-policy-default"]
@@ -71,11 +72,15 @@ def test_then_a_boot_that_is_permissive_and_labels(disk: Path) -> None:
         Path(one["path"]).chmod(one["mode"])
     assert selinux.stage(found) == "reboot"
     assert selinux.changes(found) == []
+    interrupted = {**found, "menu": False}
+    assert selinux.stage(interrupted) == "prepare"
+    assert [one["what"] for one in selinux.changes(interrupted)] == ["GRUB's menu"]
+    assert selinux.stage({**interrupted, "grub": False}) == "reboot"
 
 
 def test_a_configuration_that_enforces_is_permissive_for_its_first_boot(disk: Path) -> None:
     (disk / "config").write_text("SELINUX=enforcing\nSELINUXTYPE=default\n")
-    found = {**STOCK, "config": host.configuration(), "grub": False}
+    found = {**STOCK, "config": store.configuration(), "grub": False}
     paths = {Path(one["path"]).name: one["data"] for one in selinux.prepared(found)}
     assert b"SELINUX=permissive\n" in paths["config"]
     assert "hardhost-selinux.cfg" not in paths
@@ -98,6 +103,20 @@ def test_the_steps_after_the_boot(found: Json, wanted: str) -> None:
 def test_enforcing_changes_the_running_kernel_before_the_configuration() -> None:
     assert selinux.changes(PERMISSIVE)[0]["what"] == "SELinux now"
     assert selinux.changes(ENFORCING)[0]["what"] == "SELinux at boot"
+
+
+def test_a_menu_that_has_lost_the_arguments_is_mended_and_one_that_never_had_them_is_not(
+    disk: Path,
+) -> None:
+    (disk / "config").write_text("SELINUX=enforcing\n")
+    lasts = {**ENFORCING, "config": store.configuration(), "menu": False}
+    assert selinux.stage(lasts) == ""  # another way than our arguments
+    lost = {**lasts, "arguments": ["quiet", "security=selinux", "selinux=1"]}
+    assert selinux.stage(lost) == "keep"
+    assert [one["what"] for one in selinux.changes(lost)] == ["GRUB's menu"]
+    names = [Path(one["path"]).name for one in selinux.lasting(lost)]
+    assert names == ["config", "hardhost-selinux.cfg"]
+    assert [Path(one["path"]).name for one in selinux.lasting(lasts)] == ["config"]
 
 
 def test_wrong_labels_keep_it_from_being_enforced() -> None:

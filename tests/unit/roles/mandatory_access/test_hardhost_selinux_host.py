@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import hardhost_selinux_host as host
 from ansible.module_utils import hardhost_selinux_kernel as kernel
+from ansible.module_utils import hardhost_selinux_store as store
 
 # As Debian 13 wrote them.
 RECORDS = """\
@@ -67,7 +68,7 @@ def test_where_it_runs_the_kernel_is_asked_what_the_policy_knows() -> None:
 def test_where_it_does_not_run_its_store_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "STORE", str(tmp_path))
+    monkeypatch.setattr(store, "STORE", str(tmp_path))
     modules = tmp_path / "default/active/modules/100"
     modules.mkdir(parents=True)
     config = {"SELINUXTYPE": "default"}
@@ -79,14 +80,17 @@ def test_where_it_does_not_run_its_store_is_looked_at(
 def test_our_module_is_read_from_the_store_packed_or_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "STORE", str(tmp_path))
-    assert host.module_text("default") is None
+    monkeypatch.setattr(store, "STORE", str(tmp_path))
+    monkeypatch.setattr(store, "configuration", dict)
+    assert store.module_text("hardhost_container") is None
+    monkeypatch.setattr(store, "configuration", lambda: {"SELINUXTYPE": "default"})
+    assert store.module_text("hardhost_container") is None
     file = tmp_path / "default/active/modules/400/hardhost_container/cil"
     file.parent.mkdir(parents=True)
     file.write_bytes(bz2.compress(b"(type x_t)"))
-    assert host.module_text("default") == "(type x_t)"
+    assert store.module_text("hardhost_container") == "(type x_t)"
     file.write_bytes(b"(type y_t)")
-    assert host.module_text("default") == "(type y_t)"
+    assert store.module_text("hardhost_container") == "(type y_t)"
 
 
 def test_the_configuration_keeps_what_is_not_the_mode(
@@ -94,9 +98,84 @@ def test_the_configuration_keeps_what_is_not_the_mode(
 ) -> None:
     file = tmp_path / "config"
     file.write_bytes(b"# \xff\nSELINUX=permissive # why\nSELINUXTYPE=default\nSETLOCALDEFS=0\n")
-    monkeypatch.setattr(host, "CONFIG", str(file))
+    monkeypatch.setattr(store, "CONFIG", str(file))
     wanted = host.configured("enforcing", "a/b")
     assert wanted["data"] == b"# \xff\nSELINUX=enforcing\nSELINUXTYPE=default\nSETLOCALDEFS=0\n"
+    file.write_bytes(b"SELINUXTYPE=default")
+    assert (
+        host.configured("enforcing", "a/b")["data"] == b"SELINUXTYPE=default\nSELINUX=enforcing\n"
+    )
+
+
+def menu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    file = tmp_path / "grub.cfg"
+    file.write_text("set default=0\n" + "".join(f"\tlinux\t/vmlinuz {one}\n" for one in lines))
+    monkeypatch.setattr(host, "MENU", str(file))
+
+
+def test_the_menus_first_entry_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    menu(tmp_path, monkeypatch, f"root=/dev/vda quiet {host.BOOT}", "root=/dev/vda single")
+    assert host.in_menu(host.BOOT)
+    menu(tmp_path, monkeypatch, "root=/dev/vda quiet", f"root=/dev/vda {host.BOOT}")
+    assert not host.in_menu(host.BOOT)
+    menu(tmp_path, monkeypatch, f"root=/dev/vda {host.BOOT.replace('=1', '=10')}")
+    assert not host.in_menu(host.BOOT)
+    menu(tmp_path, monkeypatch)
+    assert not host.in_menu(host.BOOT)
+
+
+BOOTED = 1795296000
+ELSE = (
+    'type=SERVICE_START msg=audit({}.1:9): pid=1 uid=0 subj=system_u:system_r:init_t:s0 msg="x"\n'
+)
+EARLY = (
+    'audit: type=1400 audit(1795295000.1:3): avc:  denied  { mounton } for  pid=1 comm="systemd" '
+    "scontext=system_u:system_r:init_t:s0 tcontext=system_u:object_r:tmp_t:s0 tclass=dir "
+    "permissive=1\n"
+)
+
+
+class Records:
+    """A host's records of denials: audit logs, the kernel's log, and whether auditd runs."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log, self.journal = directory / "audit.log", "Linux version 6.12\n"
+        self.auditd = directory / "auditd.pid"
+        self.auditd.write_text("1\n")
+        monkeypatch.setattr(host, "AUDIT", str(self.log))
+        monkeypatch.setattr(host, "AUDITD", str(self.auditd))
+        monkeypatch.setattr(host, "_boot_time", lambda: BOOTED)
+        monkeypatch.setattr(host, "_output", lambda _words: self.journal)
+
+    def domains(self) -> list[str] | None:
+        found = host.denials()
+        return None if found is None else [one["domain"] for one in found]
+
+
+@pytest.fixture
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Records:
+    return Records(tmp_path, monkeypatch)
+
+
+def test_denials_before_auditd_ran_are_in_the_kernels_log_alone(records: Records) -> None:
+    records.log.write_text(ELSE.format(BOOTED + 9))
+    records.journal += EARLY  # by a clock that was set right only later
+    assert records.domains() == ["init_t"]
+
+
+def test_logs_that_were_rotated_since_the_boot_count(records: Records) -> None:
+    records.log.write_text(ELSE.format(BOOTED + 99))
+    records.log.with_name("audit.log.1").write_text(RECORDS)
+    assert records.domains() == ["systemd_networkd_t"]
+
+
+def test_a_log_of_earlier_boots_says_nothing_of_this_one(records: Records) -> None:
+    records.log.write_text(ELSE.format(BOOTED - 9))
+    assert records.domains() is None
+    records.auditd.unlink()  # then the kernel's log has them all
+    assert records.domains() == []
+    records.journal = ""
+    assert records.domains() is None
 
 
 def test_a_kernel_without_it_says_so(tmp_path: Path) -> None:

@@ -31,16 +31,28 @@ def host(found: Json, given: Json = THERE, **changed: Any) -> Json:
     return made
 
 
-def test_a_policy_that_does_not_know_containers_makes_it_impossible() -> None:
-    found = surface.possible(host({**STOCK, "policy": "unknown"}), {}, APPLY)
+@pytest.fixture(autouse=True)
+def policy_of_the_host(monkeypatch: pytest.MonkeyPatch) -> Json:
+    """What the package manager would be asked."""
+    answers: Json = {"policy": "known"}
+    monkeypatch.setattr(surface.host, "policy", lambda _found: answers["policy"])
+    return answers
+
+
+def test_a_policy_that_does_not_know_containers_makes_it_impossible(
+    policy_of_the_host: Json,
+) -> None:
+    assert surface.possible(host(STOCK), {}, APPLY) is None
+    policy_of_the_host["policy"] = "unknown"
+    found = surface.possible(host(STOCK), {}, APPLY)
     assert found["decision"] == "not_applicable"
     assert "container_t" in found["reason"]
-    assert surface.possible(host(STOCK), {}, APPLY) is None
 
 
-def test_a_shared_kernel_makes_it_impossible() -> None:
-    found = surface.possible(host({**STOCK, "kernel": False}), {}, APPLY)
-    assert found["decision"] == "not_applicable"
+@pytest.mark.parametrize("found", [STOCK, ENFORCING])
+def test_a_shared_kernel_makes_it_impossible(found: Json) -> None:
+    answer = surface.possible(host({**found, "kernel": False}), {}, APPLY)
+    assert answer["decision"] == "not_applicable"
 
 
 def test_a_host_with_apparmor_is_switched_only_where_that_was_chosen() -> None:
@@ -68,8 +80,8 @@ def test_the_reboot_is_the_operators() -> None:
 def test_denials_hold_it_back_unless_accepted() -> None:
     found = host({**PERMISSIVE, "denials": [{"domain": "sshd_t", "text": "sshd_t (x): y"}]})
     assert surface.next_step(found, {}, APPLY)["decision"] == "pending"
-    accepted = {"mandatory_access_accepted_denials": ["sshd_t"]}
-    assert surface.next_step(found, accepted, APPLY) is None
+    settings = {"mandatory_access_selinux": {"accepted_denials": ["sshd_t"]}}
+    assert surface.next_step(found, {}, {"mode": "apply", "settings": settings}) is None
 
 
 def test_it_lasts_only_after_a_login_under_it() -> None:

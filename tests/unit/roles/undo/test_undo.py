@@ -241,6 +241,82 @@ def test_check_mode_leaves_no_trace(host: Host, state_directory: Path) -> None:
     assert (state_directory / "state.json").read_bytes() == before
 
 
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What was run, by its words; GRUB's tool fails where the list says so."""
+    ran: list[list[str]] = []
+
+    def run(words: list[str]) -> str:
+        ran.append(words)
+        if ran[0] == ["fail"]:
+            raise undo.Refused("update-grub: no space left")
+        return ""
+
+    monkeypatch.setattr(undo, "run_program", run)
+    monkeypatch.setattr(undo.selinux, "_run", run)
+    return ran
+
+
+def test_a_boot_file_is_forgotten_once_the_menu_is_written(
+    host: Host, tmp_path: Path, programs: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo, "BOOT_FILES", str(tmp_path / "grub.d"))
+    drop_in = tmp_path / "grub.d/hardhost-selinux.cfg"
+    drop_in.parent.mkdir()
+    host.had("file", drop_in, ABSENT, ABSENT)
+    programs.append(["fail"])
+    with pytest.raises(undo.Refused, match="no space left"):
+        host.undo()
+    assert len(states.load()["changes"]) == 1
+    programs[:] = [[]]
+    host.undo()
+    assert programs[1:] == [["update-grub"]]
+    assert states.load()["changes"] == []
+
+
+def had_module(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Our module in the policy's store, with this text by now."""
+    monkeypatch.setattr(undo.selinux.store, "module_text", lambda _name: text)
+    monkeypatch.setattr(undo.selinux.shutil, "which", lambda *_words, **_path: "semodule")
+    after = {"present": True, "sha256": files.digest(b"(type ours_t)")}
+    host.had("selinux_module", Path("hardhost_container"), ABSENT, after)
+
+
+def test_our_policy_module_goes(
+    host: Host, tmp_path: Path, programs: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    had_module(host, tmp_path, monkeypatch, "(type ours_t)")
+    monkeypatch.setattr(
+        undo.selinux,
+        "_run",
+        lambda words: programs.append(words) or "container\nhardhost_container\n",
+    )
+    host.undo()
+    assert programs[-1] == ["semodule", "-r", "hardhost_container"]
+    assert states.load()["changes"] == []
+
+
+def test_a_policy_module_with_another_text_is_a_conflict(
+    host: Host, tmp_path: Path, programs: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    had_module(host, tmp_path, monkeypatch, "(type theirs_t)")
+    with pytest.raises(undo.Refused, match="hardhost_container: its text"):
+        host.undo()
+    assert programs == []
+
+
+@pytest.mark.parametrize(("before", "wanted"), [("permissive", "0"), ("enforcing", "1")])
+def test_the_kernel_is_permissive_again_where_it_was(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, wanted: str
+) -> None:
+    monkeypatch.setattr(undo.selinux.kernel, "ROOT", str(tmp_path))
+    monkeypatch.setattr(undo.selinux.kernel, "read", lambda: {"enabled": True})
+    (tmp_path / "enforce").write_text("1")
+    host.had("selinux_mode", Path("kernel"), {"value": before}, {"value": "enforcing"})
+    host.undo()
+    assert (tmp_path / "enforce").read_text() == wanted
+
+
 def test_a_state_that_cannot_be_read_is_left_alone(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:

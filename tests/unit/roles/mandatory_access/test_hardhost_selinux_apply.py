@@ -1,0 +1,157 @@
+"""What a step does: recorded first, refused where it is not safe, ended by the next run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_selinux as selinux
+from ansible.module_utils import hardhost_selinux_apply as work
+from ansible.module_utils import hardhost_selinux_containers as containers
+from ansible.module_utils import hardhost_selinux_host as host
+from ansible.module_utils import hardhost_selinux_kernel as kernel
+from ansible.module_utils import hardhost_selinux_policy as policy
+from ansible.module_utils import hardhost_selinux_store as store
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils.hardhost_confinement_programs import Failed
+
+from tests.unit.roles.hosts import facts
+from tests.unit.roles.mandatory_access.test_hardhost_selinux import ENFORCING, PERMISSIVE, STOCK
+from tests.unit.roles.mandatory_access.test_hardhost_surface_selinux import THERE
+
+Json = dict[str, Any]
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
+
+
+class Host:
+    """A host whose files are below a directory of the test; its programs only leave their words."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory, self.found, self.given = directory, dict(STOCK), dict(THERE)
+        self.programs: list[list[str]] = []
+        self.menu_takes_over = True
+        (directory / "enforce").write_text("0")
+        (directory / "config").write_text("SELINUX=permissive\nSELINUXTYPE=default\n")
+        (directory / "grub.d").mkdir()
+        for module, name, value in (
+            (store, "CONFIG", "config"),
+            (host, "RELABEL", "autorelabel"),
+            (host, "MENU", "grub.cfg"),
+            (selinux, "DROP_IN", "grub.d/hardhost-selinux.cfg"),
+            (kernel, "ROOT", ""),
+        ):
+            monkeypatch.setattr(module, name, str(directory / value))
+        monkeypatch.setattr(hardhost_facts, "collect", lambda: facts(state=states.load()))
+        monkeypatch.setattr(selinux, "read", lambda _facts: self.reading())
+        monkeypatch.setattr(containers, "read", lambda _facts, _inputs: self.given)
+        monkeypatch.setattr(work, "run", self.run)
+        monkeypatch.setattr(work, "install", lambda names, family: self.run([family, *names]))
+
+    def reading(self) -> Json:
+        return {
+            **self.found,
+            "config": store.configuration(),
+            "menu": host.in_menu(selinux.BOOT),
+        }
+
+    def run(self, words: list[str], **_options: Any) -> str:
+        self.programs.append([Path(one).name for one in words])
+        if words[0] == "update-grub" and self.menu_takes_over:
+            there = Path(selinux.DROP_IN).exists()
+            Path(host.MENU).write_text(f"linux /vmlinuz quiet {selinux.BOOT if there else ''}\n")
+        return ""
+
+    def apply(self, settings: Json | None = None, check: bool = False) -> Json:
+        given = {"mandatory_access_selinux": {"mode": "enforcing", **(settings or {})}}
+        controls = [{"id": selinux.CONTROL, "settings": given}]
+        found: Json = work.apply(controls, {"run": "r1", "holder": "ops@bastion"}, check)
+        return found
+
+    def give(self, **settings: Any) -> Json:
+        controls = [
+            {"id": containers.CONTROL, "settings": {"mandatory_access_selinux_policy": settings}}
+        ]
+        found: Json = work.apply(controls, {"run": "r1", "holder": "ops@bastion"}, False)
+        return found
+
+    def recorded(self) -> list[str]:
+        return [change["kind"] for change in states.load()["changes"]]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, state_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    return Host(tmp_path, monkeypatch)
+
+
+def test_the_first_step_prepares_the_next_boot(machine: Host) -> None:
+    found = machine.apply()
+    assert found["controls"] == {selinux.CONTROL: "applied"}
+    assert machine.recorded() == ["file", "file"]  # labels and GRUB; permissive it was already
+    assert machine.programs == [["update-grub"]]
+    assert machine.apply()["controls"] == {selinux.CONTROL: "unchanged"}
+    assert "reboot" in found["notes"][0]
+
+
+def test_check_mode_leaves_everything_as_it_is(machine: Host) -> None:
+    found = machine.apply(check=True)
+    assert found["controls"] == {selinux.CONTROL: "applied"}
+    assert {Path(one["after_header"]).name for one in found["diff"]} > {"autorelabel"}
+    assert machine.programs == []
+    assert not (machine.directory / "hardhost").exists()
+    assert not Path(selinux.DROP_IN).exists()
+
+
+def test_a_menu_that_was_not_written_is_written_by_the_next_run(machine: Host) -> None:
+    machine.apply()
+    Path(host.MENU).write_text("linux /vmlinuz quiet\n")  # ended before update-grub
+    assert machine.apply()["controls"] == {selinux.CONTROL: "applied"}
+    assert machine.programs == [["update-grub"]] * 2
+
+
+def test_arguments_that_do_not_arrive_are_said(machine: Host) -> None:
+    Path(host.MENU).write_text("linux /vmlinuz quiet\n")
+    machine.menu_takes_over = False
+    with pytest.raises(Failed, match="GRUB_CMDLINE_LINUX_DEFAULT"):
+        machine.apply()
+
+
+def test_enforcing_is_recorded_and_the_running_kernels_alone(machine: Host) -> None:
+    machine.found = dict(PERMISSIVE)
+    machine.apply()
+    assert (machine.directory / "enforce").read_text()[:1] == "1"
+    assert machine.recorded() == ["selinux_mode"]
+    assert "SELINUX=permissive" in Path(store.CONFIG).read_text()
+
+
+def test_what_came_up_since_preflight_keeps_it_from_being_enforced(machine: Host) -> None:
+    machine.found = {**PERMISSIVE, "denials": [{"domain": "sshd_t", "text": "sshd_t (x): y"}]}
+    with pytest.raises(Failed, match="sshd_t"):
+        machine.apply()
+    assert (machine.directory / "enforce").read_text() == "0"
+    assert machine.recorded() == []
+    machine.apply({"accepted_denials": ["sshd_t"]})
+    assert machine.recorded() == ["selinux_mode"]
+
+
+def test_it_is_made_to_last(machine: Host) -> None:
+    machine.found = dict(ENFORCING)
+    machine.apply()
+    assert "SELINUX=enforcing" in Path(store.CONFIG).read_text()
+    assert machine.programs == []
+    assert machine.apply()["controls"] == {selinux.CONTROL: "unchanged"}
+
+
+def test_the_module_and_booleans_are_recorded_with_what_was_there(machine: Host) -> None:
+    machine.given = {**THERE, "text": "(type old_t)", "booleans": {"a": False, "b": True}}
+    machine.give(module=policy.MODULE, booleans={"a": True, "b": False})
+    changes = states.load()["changes"]
+    assert [one["kind"] for one in changes] == ["selinux_module"] + ["selinux_boolean"] * 2
+    assert states.kept(changes[0]["before"]["blob"]) == b"(type old_t)"
+    assert [one["before"]["value"] for one in changes[1:]] == [False, True]
+    assert machine.programs == [
+        ["semodule", "-i", "hardhost_container.cil"],
+        ["setsebool", "-P", "a=on", "b=off"],
+    ]
