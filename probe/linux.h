@@ -4,7 +4,8 @@
 
 /* Numbers and layouts that Linux has promised to keep: with them, building takes a compiler and nothing else. */
 enum { INTERNET = 2, CRYPTOGRAPHY = 38 };                        /* AF_INET, AF_ALG */
-enum { STREAM = 1, SEQPACKET = 5, NONBLOCKING = 04000 };         /* SOCK_* */
+enum { STREAM = 1, RAW = 3, SEQPACKET = 5, NONBLOCKING = 04000 }; /* SOCK_* */
+enum { ECHO_MESSAGES = 1 };                                      /* IPPROTO_ICMP */
 enum { READABLE = 1, WRITABLE = 4 };                             /* POLLIN, POLLOUT */
 enum { INTERRUPT = 2, TERMINATE = 15 };                          /* SIGINT, SIGTERM */
 enum { SOCKET_LEVEL = 1, REUSE_ADDRESS = 2, PENDING_ERROR = 4 }; /* SOL_SOCKET, SO_* */
@@ -36,7 +37,7 @@ int run(int count, char **arguments);
 enum {
     NR_read = 0, NR_write = 1, NR_close = 3, NR_rt_sigprocmask = 14, NR_socket = 41, NR_connect = 42,
     NR_bind = 49, NR_listen = 50, NR_setsockopt = 54, NR_getsockopt = 55, NR_getuid = 102,
-    NR_geteuid = 107, NR_clock_gettime = 228, NR_exit_group = 231, NR_openat = 257, NR_ppoll = 271,
+    NR_geteuid = 107, NR_mount = 165, NR_clock_gettime = 228, NR_exit_group = 231, NR_openat = 257, NR_ppoll = 271,
     NR_accept4 = 288, NR_signalfd4 = 289,
 };
 
@@ -63,7 +64,7 @@ static inline long system_call(long number, long a, long b, long c, long d, long
 #elif defined(__aarch64__)
 
 enum {
-    NR_openat = 56, NR_close = 57, NR_read = 63, NR_write = 64, NR_ppoll = 73, NR_signalfd4 = 74,
+    NR_mount = 40, NR_openat = 56, NR_close = 57, NR_read = 63, NR_write = 64, NR_ppoll = 73, NR_signalfd4 = 74,
     NR_exit_group = 94, NR_clock_gettime = 113, NR_rt_sigprocmask = 135, NR_getuid = 174,
     NR_geteuid = 175, NR_socket = 198, NR_bind = 200, NR_listen = 201, NR_connect = 203,
     NR_setsockopt = 208, NR_getsockopt = 209, NR_accept4 = 242,
@@ -125,9 +126,14 @@ static inline void close_it(int descriptor)
     system_call(NR_close, descriptor, 0, 0, 0, 0, 0);
 }
 
-static inline int open_socket(int family, int type)
+static inline int open_socket(int family, int type, int protocol)
 {
-    return (int)system_call(NR_socket, family, type, 0, 0, 0, 0);
+    return (int)system_call(NR_socket, family, type, protocol, 0, 0, 0);
+}
+
+static inline int mount_at(const char *path, const char *type)
+{
+    return (int)system_call(NR_mount, (long)"none", (long)path, (long)type, 0, 0, 0);
 }
 
 static inline int connect_socket(int descriptor, const struct internet_address *address)

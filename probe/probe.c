@@ -120,7 +120,9 @@ static int usage(void)
         "       probe ids                           real and effective user id\n"
         "       probe listen PORT SECONDS           answer each connection with 'hardhost'\n"
         "       probe connect IPV4 PORT [SECONDS]   0: got that answer, 1: did not\n"
-        "       probe afalg                         0: the socket could be opened, 1: not\n";
+        "       probe afalg                         0: the socket could be opened, 1: not\n"
+        "       probe rawsocket                     0: the socket could be opened, 1: not\n"
+        "       probe mount                         0: a tmpfs could be mounted, 1: not\n";
     write_all(ERRORS, text, sizeof text - 1);
     return USAGE;
 }
@@ -176,7 +178,7 @@ static int listen_for(int count, char **arguments)
         return usage();
 
     int signals = end_signals();
-    int listener = open_socket(INTERNET, STREAM | NONBLOCKING);
+    int listener = open_socket(INTERNET, STREAM | NONBLOCKING, 0);
     set_reusable(listener);
     int result = bind_socket(listener, &address);
     if (result == 0)
@@ -203,7 +205,7 @@ static int converse(const struct internet_address *address, long deadline)
 {
     char buffer[sizeof answer];
     unsigned long size = 0;
-    int connection = open_socket(INTERNET, STREAM | NONBLOCKING);
+    int connection = open_socket(INTERNET, STREAM | NONBLOCKING, 0);
     int result = connection < 0 ? connection : connect_socket(connection, address);
     if (result < 0 && result != -EINPROGRESS)
         return -result;
@@ -245,11 +247,11 @@ static int connect_to(int count, char **arguments)
     return error == 0 ? DONE : PREVENTED;
 }
 
-static int try_afalg(void)
+/* What the kernel answered: a number that is not negative, or an error. */
+static int tell(int result)
 {
-    int descriptor = open_socket(CRYPTOGRAPHY, SEQPACKET);
-    say_number("errno=", descriptor < 0 ? (unsigned long)-descriptor : 0, "\n");
-    return descriptor < 0 ? PREVENTED : DONE;
+    say_number("errno=", result < 0 ? (unsigned long)-result : 0, "\n");
+    return result < 0 ? PREVENTED : DONE;
 }
 
 int run(int count, char **arguments)
@@ -272,6 +274,10 @@ int run(int count, char **arguments)
     if (same(name, "ids"))
         return show_ids();
     if (same(name, "afalg"))
-        return try_afalg();
+        return tell(open_socket(CRYPTOGRAPHY, SEQPACKET, 0));
+    if (same(name, "rawsocket"))
+        return tell(open_socket(INTERNET, RAW, ECHO_MESSAGES));
+    if (same(name, "mount"))
+        return tell(mount_at("/etc", "tmpfs"));
     return usage();
 }

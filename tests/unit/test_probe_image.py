@@ -311,3 +311,27 @@ def test_afalg_tells_what_the_kernel_answers(probe: Probe) -> None:
         expected = (1, f"errno={error.errno}\n")
     done = probe("afalg")
     assert (done.returncode, done.stdout) == expected
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_rawsocket_tells_what_the_kernel_answers(prefix: list[str], allowed: bool) -> None:
+    """Who may not, gets EPERM; that AppArmor and SELinux say EACCES is for their scenarios."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    without = [] if allowed else ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"]
+    words = [*without, *prefix, "rawsocket"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+    expected = (0, "errno=0\n") if allowed else (1, "errno=1\n")
+    assert (done.returncode, done.stdout) == expected
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_mount_tells_what_the_kernel_answers(prefix: list[str], allowed: bool) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    apart = ["unshare", "--mount", "--propagation=private"]
+    without = [] if allowed else ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+    words = [*apart, *without, *prefix, "mount"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+    expected = (0, "errno=0\n") if allowed else (1, "errno=1\n")
+    assert (done.returncode, done.stdout) == expected

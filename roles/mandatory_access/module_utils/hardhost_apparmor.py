@@ -32,7 +32,6 @@ def read():
     return {
         "shared": bool(containment.kind()),
         "kernel": _kernel(),
-        "active": active_modules(),
         "arguments": _text("/proc/cmdline"),
         "parser": shutil.which("apparmor_parser", path=hardhost_facts.PATH) or "",
         "service": service,
@@ -48,11 +47,6 @@ def _kernel():
     # The parameter says what was asked for at boot; the list, what the kernel runs with.
     on = _text(ENABLED).startswith("Y") and os.path.isdir(SECURITY + "/apparmor")
     return "on" if on else "off"
-
-
-def active_modules():
-    """The security modules that the kernel runs with, in order; [] where it does not say."""
-    return [name for name in _text(SECURITY + "/lsm").split(",") if name]
 
 
 def _text(path):

@@ -38,7 +38,7 @@ def apparmor_possible(facts, _inputs, control):
         )
     if found["kernel"] == "absent":
         return not_applicable("this kernel has no AppArmor")
-    if "selinux" in found["active"]:
+    if facts["selinux"]["enabled"]:
         return not_applicable("this kernel runs with SELinux")
     if found["kernel"] == "on" or found["grub"] or not _settings(control).get("active"):
         return None

@@ -19,11 +19,17 @@ PERMISSIVE = 1  # the bit in the kernel's answer for a domain that is permissive
 def read(root=ROOT):
     """`{enabled, enforcing, containers}`; `containers`: whether the loaded policy knows `container_t`."""
     mode = _text(root + "/enforce")
+    enabled = bool(mode) and policy_loaded(root)
     return {
-        "enabled": bool(mode),
+        "enabled": enabled,
         "enforcing": mode == "1",
-        "containers": bool(mode) and known(CONTAINER, root),
+        "containers": enabled and known(CONTAINER, root),
     }
+
+
+def policy_loaded(root=ROOT):
+    """Whether there is anything to go by: Debian's kernel with `apparmor=0` runs SELinux without a policy."""
+    return bool(glob.glob(root + "/class/*"))
 
 
 def known(context, root=ROOT):

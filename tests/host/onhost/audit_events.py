@@ -16,10 +16,10 @@ from pathlib import Path
 from ansible.module_utils import hardhost_audit_rules as audit_rules
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_surface_docker_audit as surface
+from kernel_records import after, audit_log
 
 SECONDS = 15  # for a record to be written
 LOGIN, UNSET = Path("/proc/self/loginuid"), "4294967295"
-CONFIGURATION, LOG = Path("/etc/audit/auditd.conf"), "/var/log/audit/audit.log"
 
 
 class NoRecord(Exception):
@@ -38,7 +38,7 @@ def prove(control, settings):
     watched = surface.watched({"id": control, "settings": settings}, _facts())
     if not watched:
         raise NothingKept("nothing is there to be touched")
-    begin = _log().stat().st_size
+    begin = audit_log().stat().st_size
     touched = {path: _touch(path) for path in watched}
     for path, process in touched.items():
         # Where a rule of somebody else is about the same path, the first one loaded gives its key.
@@ -58,17 +58,11 @@ def _facts():
 
 
 @functools.lru_cache(maxsize=1)
-def _log():
-    named = re.search(r"^log_file\s*=\s*(/\S+)", CONFIGURATION.read_text(), re.MULTILINE)
-    return Path(named.group(1) if named else LOG)
-
-
-@functools.lru_cache(maxsize=1)
 def _problem():
     """The positive control: a message that needs no rule arrives in the log; why not, else ""."""
     if not audit_rules.program("auditctl"):
         return "auditd is not installed"
-    begin = _log().stat().st_size
+    begin = audit_log().stat().st_size
     sender = subprocess.Popen([audit_rules.program("auditctl"), "-m", "hardhost probe"])
     if sender.wait(30):
         return "the kernel takes no message for auditd"
@@ -104,15 +98,7 @@ def _found(begin, wanted):
     """Whether the log gets such a record after a place in it, within a time."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        if wanted.search(_after(begin)):
+        if wanted.search(after(audit_log(), begin)):
             return True
         time.sleep(0.05)
     return False
-
-
-def _after(begin):
-    """What the log has after a place; all of it, where a new one was begun since."""
-    with _log().open("rb") as stream:
-        if os.fstat(stream.fileno()).st_size >= begin:
-            stream.seek(begin)
-        return stream.read().decode("utf-8", "replace")

@@ -41,8 +41,12 @@ PROBED = (
     "docker_daemon/publish_on_loopback",
     "docker_daemon/publish_on_loopback_networks",
     "docker_daemon/seccomp_default",
+    "docker_daemon/selinux_labels",
     "docker_daemon/userland_proxy",
     "docker_daemon/userns_remap",
     "docker_engine/engine_present",
     "kernel/af_alg_blocked",
+    "mandatory_access/apparmor_container_profile",
+    "mandatory_access/apparmor_docker_default",
+    "mandatory_access/selinux_container_policy",
 )

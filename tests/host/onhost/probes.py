@@ -15,6 +15,7 @@ import re
 
 from ansible.module_utils import hardhost_docker as docker
 from conclusions import NotInForce, ProvesNothing
+from confinement_probes import PROBES as CONFINEMENT
 from default_probes import PROBES as DEFAULTS
 from kernel_probes import PROBES as KERNEL
 from laboratory import Laboratory
@@ -208,6 +209,7 @@ def _found(pattern, text):
 
 
 PROBES = {
+    **CONFINEMENT,
     **DEFAULTS,
     **KERNEL,
     "docker_daemon/default_ulimits": default_ulimits,

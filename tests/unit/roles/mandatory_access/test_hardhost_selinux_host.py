@@ -185,6 +185,9 @@ def test_a_kernel_without_it_says_so(tmp_path: Path) -> None:
         "containers": False,
     }
     (tmp_path / "enforce").write_text("0")
+    (tmp_path / "class").mkdir()
+    assert not kernel.read(str(tmp_path))["enabled"], "a kernel without a policy refuses nothing"
+    (tmp_path / "class/process").mkdir()
     assert kernel.read(str(tmp_path))["enabled"]
     assert not kernel.read(str(tmp_path))["enforcing"]
 

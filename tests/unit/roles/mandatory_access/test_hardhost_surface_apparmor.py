@@ -22,7 +22,6 @@ def found(**changed: Any) -> Json:
     reading = {
         "shared": False,
         "kernel": "on",
-        "active": ["capability", "apparmor"],
         "arguments": "root=/dev/vda",
         "parser": "/usr/sbin/apparmor_parser",
         "service": {"enabled": True, "active": True},
@@ -45,13 +44,20 @@ def host(confines: bool = True, **changed: Any) -> Json:
     [
         ({"shared": True}, "shares its kernel"),
         ({"kernel": "absent"}, "no AppArmor"),
-        ({"active": ["capability", "selinux"]}, "SELinux"),
     ],
 )
 def test_it_does_not_apply_without_an_apparmor_of_ones_own(changed: Json, reason: str) -> None:
     answer = part.apparmor_possible(host(**changed), {}, ACTIVE)
     assert answer["decision"] == "not_applicable"
     assert reason in answer["reason"]
+
+
+def test_it_does_not_apply_where_selinux_has_a_policy() -> None:
+    labelled = host(kernel="off")
+    labelled["selinux"] = {**labelled["selinux"], "enabled": True}
+    answer = part.apparmor_possible(labelled, {}, ACTIVE)
+    assert answer["decision"] == "not_applicable"
+    assert "SELinux" in answer["reason"]
 
 
 def test_without_grub_the_arguments_are_named() -> None:
