@@ -10,7 +10,8 @@ from tests.hosts.container_host import Host
 from tests.hosts.inventory import inventory
 from tests.hosts.project import Project, hardhost
 
-HERE = Path(__file__).parent
+# One profile for both kinds of machine.
+PROFILES = Path(__file__).parents[1] / "vm_apparmor/profiles"
 
 
 @pytest.fixture(scope="session")
@@ -21,15 +22,12 @@ def host(nodes: list[Host]) -> Host:
 @pytest.fixture(scope="session")
 def selinux(nodes: list[Host], memory: Path) -> Project:
     directory = memory / "project"
-    done = hardhost("render", "selinux", "--profiles", str(HERE / "profiles"), "-o", str(directory))
+    done = hardhost("render", "both", "--profiles", str(PROFILES), "-o", str(directory))
     assert done.code == 0, done.text
     file = directory / "inventory.yml"
-    file.write_text(inventory(nodes, ["selinux"]))
+    file.write_text(inventory(nodes, ["vm"]))
     made = Project(directory, file)
     made.give(
-        docker_daemon_accept_data_root_change=True,
-        docker_restart_stop_containers=True,
-        docker_restart_timeout=600,
         mandatory_access_accepted_denials=["kmod_t"],
         # Each run logs in anew: that it still can is what the last step waits for.
         ansible_ssh_args="-o ControlMaster=auto -o ControlPersist=1s",

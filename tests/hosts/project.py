@@ -19,7 +19,7 @@ from tests.hosts.container_host import Host
 from tests.hosts.inventory import inventory
 from tests.hosts.local import PROJECT
 
-PLAY_SECONDS = 600
+PLAY_SECONDS = 1200  # in an emulated machine, beside another scenario
 # What no disposable host can be, and what would change one by whatever is published that day.
 NEVER = {"docker_engine/engine_fixed": "the distribution's engine is what it is"}
 UNPATCHED = dict.fromkeys(

@@ -25,8 +25,10 @@ PROCESSORS = 2
 LIFE_SECONDS = 4 * 3600  # of a machine that everybody has forgotten
 KVM_PROBE_SECONDS = 40
 SAVE_SECONDS = 120
-TCG = ("-accel", "tcg,thread=multi,tb-size=1024")
-KVM = ("-accel", "kvm")
+# Without these two, kernel and programs clear and copy memory by words instead of by bytes: an
+# emulated boot takes a quarter less.
+TCG = ("-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max,-erms,-fsrm")
+KVM = ("-accel", "kvm", "-cpu", "max")
 
 
 def require() -> None:
@@ -104,7 +106,7 @@ def command(
     return [
         # Whoever starts a machine ends it; where that was killed too, this limit does.
         *("timeout", "--kill-after=10", str(LIFE_SECONDS)),
-        *(PROGRAM, *accelerator, "-machine", "q35", "-cpu", "max", "-smp", str(PROCESSORS)),
+        *(PROGRAM, *accelerator, "-machine", "q35", "-smp", str(PROCESSORS)),
         *("-m", str(MEMORY), "-display", "none", "-nodefaults", "-rtc", "base=utc"),
         *("-kernel", str(loader), "-serial", f"file:{directory / 'console.log'}"),
         *("-drive", f"file={directory / 'disk.qcow2'},if=virtio,format=qcow2,cache=unsafe"),

@@ -20,7 +20,7 @@ from tests.hosts import cases, engine
 from tests.hosts.local import PROJECT, HostsUnavailableError
 from tests.hosts.project import program
 
-SCENARIO_SECONDS = 7200 if os.environ.get("HARDHOST_LOOPS") == "all" else 2400
+SCENARIO_SECONDS = 7200 if os.environ.get("HARDHOST_LOOPS") == "all" else 3600
 
 
 @dataclass(frozen=True)

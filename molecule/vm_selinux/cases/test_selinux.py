@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.hosts.container_host import Host
-from tests.hosts.project import Project
+from tests.hosts.project import Project, Report
 from tests.hosts.steps import EVERY_POINT
 from tests.sabotage import states
 from tests.sabotage.states import State
@@ -11,7 +11,12 @@ from tests.sabotage.states import State
 ENFORCING = "mandatory_access/selinux_enforcing"
 POLICY = "mandatory_access/selinux_container_policy"
 LABELS = "docker_daemon/selinux_labels"
-STORAGE = "docker_daemon/selinux_storage"  # for engine 29
+NOT_HERE = (
+    "docker_daemon/selinux_storage",  # for engine 29
+    "mandatory_access/apparmor_active",
+    "mandatory_access/apparmor_container_profile",
+    "mandatory_access/apparmor_docker_default",
+)
 STATES = [state for control in (ENFORCING, POLICY, LABELS) for state in states.load(control)]
 # One state of each control, made together: under emulation each verify costs half a minute.
 TOGETHER = ("permissive", "module_removed", "container_without_a_label")
@@ -51,18 +56,18 @@ def denials(host: Host, kind: str) -> str:
     )
 
 
-def statuses(selinux: Project, host: Host) -> dict[str, str]:
-    report = selinux.verify()
+def statuses(report: Report, host: Host) -> dict[str, str]:
+    """Those of the controls that are about a host of this kind."""
     found = report.statuses(host.name)
-    assert found.pop(STORAGE) == "not_applicable"
+    others = {control: found.pop(control) for control in NOT_HERE}
+    assert set(others.values()) == {"not_applicable"}, report.text
     return found
 
 
-def passes(selinux: Project, host: Host) -> None:
-    report = selinux.verify()
-    found = report.statuses(host.name)
-    assert found.pop(STORAGE) == "not_applicable"
-    assert set(found.values()) == {"pass"}, report.text
+def passes(selinux: Project, host: Host, *, probe: bool = False) -> Report:
+    report = selinux.verify(probe=probe)
+    assert set(statuses(report, host).values()) == {"pass"}, report.text
+    return report
 
 
 def test_0_a_permissive_host_is_permissive(host: Host) -> None:
@@ -82,7 +87,10 @@ def test_2_the_second_makes_it_last_and_the_third_changes_nothing(
 ) -> None:
     selinux.play().assert_converged(host)
     assert "SELINUX=enforcing" in host.out("cat /etc/selinux/config")
-    passes(selinux, host)
+    report = passes(selinux, host, probe=True)
+    seen = {one["id"]: one["probe"] for one in report.results(host.name) if one.get("probe")}
+    print(seen[POLICY]["reason"], seen[LABELS]["reason"], sep="\n")  # shown with the result
+    assert "avc:  denied  { create }" in seen[POLICY]["reason"]
     selinux.play().assert_unchanged(host)
 
 
@@ -111,7 +119,9 @@ def test_5_each_sabotage_fails_its_control_and_no_other(selinux: Project, host: 
         for state in chosen:
             host.sh(state.script(), timeout=600)
         broken = {
-            control for control, status in statuses(selinux, host).items() if status == "fail"
+            control
+            for control, status in statuses(selinux.verify(), host).items()
+            if status == "fail"
         }
         assert broken == {state.control for state in chosen}
         for state in chosen:
@@ -140,5 +150,6 @@ def test_7_the_way_back(selinux: Project, host: Host) -> None:
     assert host.out("getenforce").strip() == "Permissive"
     assert "SELINUX=permissive" in host.out("cat /etc/selinux/config")
     assert "hardhost" not in host.out("semodule -l", timeout=300)
-    found = statuses(selinux, host)
-    assert {found[control] for control in (ENFORCING, POLICY, LABELS)} == {"fail"}
+    report = selinux.verify()
+    found = statuses(report, host)
+    assert {found[control] for control in (ENFORCING, POLICY, LABELS)} == {"fail"}, report.text
