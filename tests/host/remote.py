@@ -13,7 +13,7 @@ from typing import Any
 
 ON_HOST = Path(__file__).parent / "onhost"
 SHARED = "roles/*/module_utils/hardhost_*.py"
-SECONDS = 240  # for one script; each of its waits has a bound of its own below this
+SECONDS = 600  # for one script; each of its waits has a bound of its own below this
 # Linux takes 128 KiB as one argument, some ways add a third. What is longer goes in parts.
 LARGEST = PART = 80_000
 PARTS = "/run/hardhost"

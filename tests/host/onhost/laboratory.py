@@ -15,7 +15,12 @@ from ansible.module_utils import hardhost_docker as docker
 
 LABEL = "hardhost.probe"  # its value is the time of making, in seconds since the epoch
 ABANDONED = 600  # seconds after which what carries the label belongs to no running probe
-WAIT = 20
+WAIT = 60  # for one answer of the engine; an emulated machine on a busy one needs half of it
+
+
+def ask(method, path, *rest):
+    """One answer of the engine, which may take its time."""
+    return docker.request(method, path, *rest, timeout=WAIT)
 
 
 class Interrupted(BaseException):
@@ -54,7 +59,7 @@ class Laboratory:
         ]
         query += [("changes", "LABEL {}={}".format(*one)) for one in self._labels.items()]
         self._made.append(f"/images/{self._name}:probe?force=1")
-        answer = docker.request(
+        answer = ask(
             "POST",
             "/images/create?" + urllib.parse.urlencode(query),
             self._tar,
@@ -76,30 +81,30 @@ class Laboratory:
         }
         body.update(config)
         name = f"{self._name}-{len(self._made)}"
-        identifier = docker.request("POST", "/containers/create?name=" + name, body)["Id"]
+        identifier = ask("POST", "/containers/create?name=" + name, body)["Id"]
         self._made.append(f"/containers/{identifier}?force=1&v=1")
         return identifier
 
     def start(self, command, host=None, **config):
         """A running container."""
         identifier = self.create(command, host, **config)
-        docker.request("POST", f"/containers/{identifier}/start")
+        ask("POST", f"/containers/{identifier}/start")
         return identifier
 
     def run(self, command, host=None, **config):
         """`(exit code, output)` of a container that ended by itself."""
         identifier = self.start(command, host, **config)
-        code = docker.request("POST", f"/containers/{identifier}/wait", timeout=WAIT)["StatusCode"]
+        code = ask("POST", f"/containers/{identifier}/wait")["StatusCode"]
         return code, self.output(identifier)
 
     def output(self, identifier):
         """What a container has printed."""
-        text = docker.get(f"/containers/{identifier}/logs?stdout=1&stderr=1")
+        text = ask("GET", f"/containers/{identifier}/logs?stdout=1&stderr=1")
         return str(text).replace("\r\n", "\n")
 
     def wait_for(self, identifier, text):
         """Wait until a container has printed something; ApiError where it does not."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + WAIT
         while text not in self.output(identifier):
             if time.monotonic() > deadline:
                 raise docker.ApiError(
@@ -108,7 +113,7 @@ class Laboratory:
             time.sleep(0.05)
 
     def inspect(self, identifier):
-        return docker.get(f"/containers/{identifier}/json")
+        return ask("GET", f"/containers/{identifier}/json")
 
     def network(self, options):
         """The name of a new bridge network."""
@@ -120,7 +125,7 @@ class Laboratory:
             "Labels": self._labels,
             "CheckDuplicate": True,
         }
-        docker.request("POST", "/networks/create", body)
+        ask("POST", "/networks/create", body)
         self._made.append(f"/networks/{name}")
         return name
 
@@ -129,7 +134,7 @@ class Laboratory:
         failures = []
         for path in reversed(self._made):
             try:
-                docker.request("DELETE", path, timeout=WAIT)
+                ask("DELETE", path)
             except docker.ApiError as error:
                 if error.status != 404:
                     failures.append("{}: {}".format(path.partition("?")[0], error))
@@ -148,11 +153,11 @@ def _sweep():
     """Remove what an earlier probe left behind whose host or connection died in the middle."""
     query = urllib.parse.urlencode({"all": 1, "filters": json.dumps({"label": [LABEL]})})
     for path, found in (
-        ("/containers/%s?force=1&v=1", docker.get("/containers/json?" + query)),
-        ("/networks/%s", docker.get("/networks?" + query)),
-        ("/images/%s?force=1", docker.get("/images/json?" + query)),
+        ("/containers/%s?force=1&v=1", ask("GET", "/containers/json?" + query)),
+        ("/networks/%s", ask("GET", "/networks?" + query)),
+        ("/images/%s?force=1", ask("GET", "/images/json?" + query)),
     ):
         for one in found:
             made = (one.get("Labels") or {}).get(LABEL, "")
             if made.isdigit() and int(made) < time.time() - ABANDONED:
-                docker.request("DELETE", path % one["Id"])
+                ask("DELETE", path % one["Id"])
