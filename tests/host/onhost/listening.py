@@ -9,11 +9,12 @@ import socket
 
 PORT = 7079
 EXPOSED = f"{PORT}/tcp"
+LONGEST = "600"  # seconds; it is removed when the probe has ended
 
 
 def listener(laboratory, network):
     """`(id, address)` of a container that listens on a network."""
-    identifier = laboratory.start(["listen", str(PORT), "60"], {"NetworkMode": network})
+    identifier = laboratory.start(["listen", str(PORT), LONGEST], {"NetworkMode": network})
     laboratory.wait_for(identifier, "listening")
     networks = laboratory.inspect(identifier)["NetworkSettings"]["Networks"]
     return identifier, networks[network]["IPAddress"]
@@ -25,7 +26,7 @@ def published(laboratory, network, address):
         "NetworkMode": network,
         "PortBindings": {EXPOSED: [{"HostIp": address, "HostPort": ""}]},
     }
-    identifier = laboratory.start(["listen", str(PORT), "60"], host, ExposedPorts={EXPOSED: {}})
+    identifier = laboratory.start(["listen", str(PORT), LONGEST], host, ExposedPorts={EXPOSED: {}})
     laboratory.wait_for(identifier, "listening")
     settings = laboratory.inspect(identifier)["NetworkSettings"]
     first = settings["Ports"][EXPOSED][0]
