@@ -11,7 +11,7 @@ from tests.sabotage.states import State
 
 # The daemon, its files and its engine; other roles bring a scenario of their own.
 ROLES = ("docker_daemon", "docker_engine", "docker_files")
-# Certificates: scenario `access`. SELinux: scenario `vm_selinux`. A repository, or another profile: scenario `patching`.
+# Certificates: `access`. SELinux: `vm_selinux`. A repository, or another profile: `patching`.
 ELSEWHERE = (
     "docker_daemon/selinux_labels",
     "docker_daemon/selinux_storage",
