@@ -28,7 +28,6 @@ def selinux(nodes: list[Host], memory: Path) -> Project:
     file.write_text(inventory(nodes, ["vm"]))
     made = Project(directory, file)
     made.give(
-        mandatory_access_accepted_denials=["kmod_t"],
         # Each run logs in anew: that it still can is what the last step waits for.
         ansible_ssh_args="-o ControlMaster=auto -o ControlPersist=1s",
     )

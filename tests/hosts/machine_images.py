@@ -60,6 +60,8 @@ KEEP_A_PACKAGE = (
     'chroot "$1" apt-get clean &&'
     ' chroot "$1" apt-get install --yes --quiet --download-only --reinstall apparmor'
 )
+# Those of sid are valid for a week, and mirrors may be older; their signature is looked at.
+OLD_LISTS = ('--aptopt=Acquire::Check-Valid-Until "false"',)
 FINISH = """\
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 printf 'MODULES=list\\nCOMPRESS=gzip\\n' > /etc/initramfs-tools/conf.d/hardhost
@@ -114,6 +116,8 @@ RECIPES = {
     for recipe in (
         MachineRecipe("debian12vm", "bookworm", PACKAGES),
         MachineRecipe("debian13vm", "trixie", (*PACKAGES, "docker-cli")),
+        # The newest engine that Debian has; what sid is, changes from day to day.
+        MachineRecipe("debiansidvm", "sid", (*PACKAGES, "docker-cli")),
         MachineRecipe(
             "debian13selinux",
             "trixie",
@@ -157,6 +161,7 @@ def unpack(recipe: MachineRecipe, root: Path) -> None:
         *("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase"),
         f"--include={','.join(recipe.packages)}",
         *("--skip=cleanup/apt/lists,cleanup/apt/cache", f"--customize-hook={KEEP_A_PACKAGE}"),
+        *(OLD_LISTS if recipe.suite == "sid" else ()),
         *(recipe.suite, str(root)),
     ]
     mirror = os.environ.get("HARDHOST_MIRROR")

@@ -12,6 +12,7 @@ import pytest
 from tests.hosts.container_host import Host
 from tests.hosts.inventory import inventory
 from tests.hosts.project import Project, hardhost
+from tests.hosts.steps import LONG
 from tests.hosts.virtual_machine import VirtualMachine
 from tests.sabotage import states
 from tests.sabotage.states import State
@@ -74,6 +75,8 @@ STATES = {
     for name in ("apparmor_active", "apparmor_container_profile", "apparmor_docker_default")
     for state in states.load(f"{ROLE}/{name}")
 }
+
+REBOOTS = 3
 
 MAKE_IMAGE = """set -e
 root=$(mktemp -d)
@@ -214,7 +217,11 @@ def show_denials(machine: Host, since: str) -> None:
     print(f"{len(denied)} denials, read in {time.monotonic() - begun:.0f} s")
 
 
-@pytest.mark.parametrize("names", ROUNDS, ids="+".join)
+@pytest.mark.parametrize(
+    "names",
+    [ROUNDS[0], *(pytest.param(names, marks=LONG) for names in ROUNDS[1:])],
+    ids="+".join,
+)
 def test_5_sabotaged(
     machine: VirtualMachine, hardened: Project, in_force: dict[str, str], names: tuple[str, ...]
 ) -> None:
@@ -241,8 +248,10 @@ def test_every_state_is_in_a_round() -> None:
     assert sorted(name for names in ROUNDS for name in names) == sorted(STATES)
 
 
-def test_6_still_there_after_another_reboot(
-    machine: VirtualMachine, hardened: Project, in_force: dict[str, str]
+@LONG
+@pytest.mark.parametrize("number", range(REBOOTS))
+def test_6_still_there_after_more_reboots(
+    machine: VirtualMachine, hardened: Project, in_force: dict[str, str], number: int
 ) -> None:
     """All rounds were mended, and nothing of it depends on what was only in memory."""
     machine.reboot()

@@ -149,6 +149,15 @@ def test_denials_of_what_the_host_needs_keep_it_from_being_enforced() -> None:
     assert selinux.blocked({**PERMISSIVE, "denials": [denial("games_t")]}, []) is None
 
 
+def test_what_is_denied_on_every_host_and_needed_by_none_does_not_keep_it() -> None:
+    harmless = {"domain": "kmod_t", "text": "kmod_t (modprobe): search dir of var_lib_t"}
+    assert selinux.blocked({**PERMISSIVE, "denials": [harmless]}, []) is None
+    other = {**harmless, "text": "kmod_t (modprobe): read file of modules_object_t"}
+    reason, _ = selinux.blocked({**PERMISSIVE, "denials": [harmless, other]}, [])
+    assert "modules_object_t" in reason
+    assert "var_lib_t" not in reason
+
+
 def test_without_a_record_of_denials_nothing_is_known() -> None:
     reason, remedy = selinux.blocked({**PERMISSIVE, "denials": None}, [])
     assert "nothing records" in reason
