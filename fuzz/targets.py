@@ -11,6 +11,7 @@ import json
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -209,6 +210,42 @@ def daemon_json(data: bytes) -> None:
     json.dumps(options.redact(found))
 
 
+MARKED = "m4rk3d"
+SHORT = 16_000  # characters: enough to be measured
+NOT_LINEAR = (
+    10  # times as long for four times the text; the square of it takes sixteen times as long
+)
+
+
+def redaction(data: bytes) -> None:
+    """Any log's words: no secret beside them is shown, and it takes time by their length."""
+    from ansible.module_utils import hardhost_options as options  # noqa: PLC0415
+
+    text = data.decode("utf-8", "replace")
+    for secret in (f"token={MARKED}", f"https://user:{MARKED}@host"):
+        for said in (f"{text} {secret}", f"{text} {secret} {text}"):
+            if MARKED not in text and MARKED in options.redact_text(said):
+                raise Broken(f"{said!r} is told as {options.redact_text(said)!r}")
+    linear(options.redact_text, text, SHORT)
+
+
+def linear(function: Callable[[str], Any], unit: str, length: int) -> None:
+    """Broken where a text of this unit, four times as long, takes far more than four times."""
+    short = (unit * (length // max(len(unit), 1) + 1))[:length]
+    for _ in range(3):  # once in time is enough: others use this machine too
+        least, most = max(seconds(function, short), 0.005), seconds(function, short * 4)
+        if most < NOT_LINEAR * least:
+            return
+    raise Broken(f"{length} characters take {least:.3f} s, four times as many {most:.3f} s")
+
+
+def seconds(function: Callable[[str], Any], text: str) -> float:
+    """What this process itself needs for it."""
+    began = time.process_time()
+    function(text)
+    return time.process_time() - began
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "profile": in_content("profiles/hostile.yml"),
     "control": in_content("roles/docker_daemon/controls/icc.yml"),
@@ -221,6 +258,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "plan": plan,
     "state": state,
     "daemon_json": daemon_json,
+    "redaction": redaction,
 }
 
 # Where the shipped and the tests' own content has examples to begin with.

@@ -22,12 +22,17 @@ _SECRET_KEY = re.compile(
     r"(?i)token|secret|passw|credential|api.?key|access.?key|proxy|proxies|auth"
 )
 _NOT_SECRET = ("userland-proxy", "userland-proxy-path", "authorization-plugins", "no-proxy")
-# Up to the last @, for a password may hold one; past a slash only where it may be a password's.
-_SECRET_URL = re.compile(r"(?<=://)(?:[^/\s]*:\S*|[^/\s]+)@")
+# A word up to its last @: past that no URL of it names a user. Only where a word begins, as below.
+_BEFORE_AT = re.compile(r"(?<!\S)\S+@")
+# Up to the last @, for a password may hold one; past a slash only where it may be a password's. For such words alone: an @
+# comes after every colon then, and nothing is searched to the word's end in vain, once for each `://`.
+_SECRET_URL = re.compile(r"(?<=://)(?:[^/:]*:.*|[^/]+)@")
 # `name=value` and `"name": "value"` in free text. Only where a word begins: a key of 1 MB would be tried from each letter on.
 _ASSIGNED = re.compile(
     r"""(?<![\w.-])([\w.-]+)(["']?\s?=\s?|["']\s*:\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"',;]+)"""
 )
+_NAMED = re.compile(r"(?<![\w.-])([\w.-]+)=")
+_ESCAPED, _TO_ESCAPE = re.compile(r"\\([\"\\])"), re.compile(r"([\"\\])")
 
 
 class OptionsError(Exception):
@@ -244,12 +249,26 @@ def _redact_word(text):
 
 def redact_text(text):
     """Hide user information of URLs and values of telling names in free text, such as a line of the daemon's log."""
-    return _ASSIGNED.sub(_hidden_value, _SECRET_URL.sub(HIDDEN + "@", text))
+    return _ASSIGNED.sub(_hidden_value, _BEFORE_AT.sub(_hidden_users, text))
+
+
+def _hidden_users(found):
+    return _SECRET_URL.sub(HIDDEN + "@", found.group(0))
 
 
 def _hidden_value(found):
     name, separator, value = found.groups()
-    return name + separator + HIDDEN if _hides(name) else found.group(0)
+    return name + separator + (HIDDEN if _hides(name) else _looked_through(value))
+
+
+def _looked_through(value):
+    """A value may hold names and values of its own: `msg="..."` of a log, or `user= password=x` where one is empty."""
+    if value[0] not in "\"'":
+        found = next((one for one in _NAMED.finditer(value) if _hides(one.group(1))), None)
+        return value[: found.end()] + HIDDEN if found else value
+    text = _ESCAPED.sub(r"\1", value[1:-1])
+    told = _ASSIGNED.sub(_hidden_value, text)
+    return value if told == text else value[0] + _TO_ESCAPE.sub(r"\\\1", told) + value[0]
 
 
 def redact_texts(value):

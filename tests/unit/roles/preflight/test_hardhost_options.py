@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from typing import Any
 
 import pytest
 from ansible.module_utils import hardhost_options as options
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fuzz.targets import linear
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
 scalars = st.one_of(
@@ -263,6 +267,12 @@ def test_what_stands_beside_a_secret_is_shown() -> None:
         (f'level=error "splunk-token": "{SECRET}" x', 'level=error "splunk-token": (hidden) x'),
         (f"HTTPS_PROXY={SECRET}:{SECRET}@h:1 x", "HTTPS_PROXY=(hidden) x"),
         (f'mirror "https://u:a/{SECRET}@m.example"', 'mirror "https://(hidden)@m.example"'),
+        (f'level=error msg="no: token={SECRET} x" y', 'level=error msg="no: token=(hidden) x" y'),
+        (f'msg="{{\\"auth\\":\\"{SECRET}\\"}}"', 'msg="{\\"auth\\":(hidden)}"'),
+        (f"user= password={SECRET} x", "user= password=(hidden) x"),
+        (f"url=/?a=b&token={SECRET}", "url=/?a=b&token=(hidden)"),
+        ("url=https://auth.example/?a=b", "url=https://auth.example/?a=b"),
+        ('msg="plain \\"x\\" \\n a=b"', 'msg="plain \\"x\\" \\n a=b"'),
         ("icc: absent -> false", "icc: absent -> false"),
         ("https://registry:5000/v2/", "https://registry:5000/v2/"),
         ("the key 'http-proxy' stands twice", "the key 'http-proxy' stands twice"),
@@ -295,6 +305,28 @@ def test_a_wish_without_patterns(there: Any, after: Any) -> None:
     assert bool(edits) == (after is not None)
     again, more = merged(result, {"hosts": PLAIN})
     assert (again, more) == (result, [])
+
+
+# What is hidden of a URL; looked for by this alone it takes time by the square of a text's length.
+SLOW = re.compile(r"(?<=://)(?:[^/\s]*:\S*|[^/\s]+)@")
+PIECES = ("://", ":", "@", "/", "a", " ")
+
+
+def test_every_user_of_a_url_is_hidden() -> None:
+    texts = (
+        "".join(one) for count in range(1, 7) for one in itertools.product(PIECES, repeat=count)
+    )
+    for text in texts:
+        assert options.redact_text(text) == SLOW.sub(options.HIDDEN + "@", text)
+
+
+@pytest.mark.parametrize("end", ["", "@", '"'])
+@pytest.mark.parametrize(
+    "unit",
+    ["://", "a://a", ":@", "://:", "//:", "://u@/", "a=", 'a="', "a=\"b='", 'a="\\', 'k"  ', "k"],
+)
+def test_a_megabyte_takes_time_by_its_length(unit: str, end: str) -> None:
+    linear(lambda text: options.redact_text(text + end), unit, 250_000)
 
 
 def test_a_key_of_a_megabyte_is_told_in_bounded_time() -> None:
