@@ -171,6 +171,48 @@ def test_what_the_timer_has_not_mended_is_told(project: Project, prepared: list[
         node.sh(f"rm -r {folder}; systemctl daemon-reload")
 
 
+@pytest.mark.parametrize(
+    "flush", ["iptables -F; iptables -t nat -F", "nft flush ruleset"], ids=["iptables", "nft"]
+)
+def test_what_only_docker_can_bring_back(
+    flush: str, project: Project, prepared: list[Host]
+) -> None:
+    """Without Docker's rules in table nat docker-proxy answers everybody, past ours."""
+    running = "docker inspect -f '{{.State.Pid}}' published"
+    pids = {node.name: node.out(running) for node in prepared}
+    daemons = {node.name: process(node) for node in prepared}
+    before = {node.name: told(node) for node in prepared}
+    for node in prepared:
+        node.sh(f"{flush}; systemctl start hardhost-docker-firewall.service")
+        assert reached(node) == [True, True], "docker-proxy does not answer in place of the rules"
+        node.sh("systemctl start hardhost-docker-firewall.service")
+        assert told(node) == before[node.name] + 1, "one line, not one each time"
+    report = project.verify()
+    for node in prepared:
+        assert report.statuses(node.name)[CONTROL] == "fail", report.text
+        said = report.reasons(node.name)[CONTROL]
+        assert "gone from table nat, so docker-proxy answers everybody past" in said
+        assert f"published {PORT}/tcp" in said
+    withheld = project.play(inputs={"docker_restart_policy": "never"})
+    withheld.assert_converged(*prepared)
+    assert "restart withheld" in withheld.text
+    for node in prepared:
+        assert process(node) == daemons[node.name], "dockerd was restarted"
+        assert reached(node) == [True, True]
+    project.play().assert_converged(*prepared)
+    for node in prepared:
+        soon(node)
+        assert process(node) != daemons[node.name]
+        assert node.out(running) == pids[node.name], "the container was stopped"
+    project.play().assert_unchanged(*prepared)
+    assert project.verify().code == 0
+
+
+def told(node: Host) -> int:
+    """How often the journal says that Docker's rules are gone."""
+    return int(node.out("journalctl -q -o cat -t hardhost-docker-firewall | grep -c restart || :"))
+
+
 def workload_runs(node: Host) -> None:
     """Wait until the container serves again, by the host's own way to it."""
     node.sh(
@@ -208,6 +250,7 @@ def test_state(state: State, project: Project, prepared: list[Host]) -> None:
         project.play().assert_converged(*prepared)
         for node in prepared:
             assert reached(node) == [True, False]
+            node.sh(state.cleanup_script() or "true")
 
 
 def test_a_rollback_opens_it_again(project: Project, prepared: list[Host]) -> None:

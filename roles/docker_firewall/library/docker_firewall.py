@@ -12,6 +12,7 @@ short_description: Let only listed networks reach the published ports of contain
 description:
   - Owns one chain and the jump to it, for IPv4 and IPv6, and a unit that loads them with every start of Docker.
   - Connections that stand go on. Records every change before making it.
+  - Asks docker_restart for a restart where somebody has emptied Docker's own rules.
 options:
   controls: {type: list, elements: dict, required: true, description: 'List of {id, settings}.'}
   run: {type: str, required: true, description: The run id.}
@@ -38,6 +39,7 @@ import subprocess
 from ansible.module_utils import hardhost_block as block
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_docker_firewall as surface
 from ansible.module_utils.basic import AnsibleModule
@@ -59,6 +61,9 @@ def write(todo, run, holder):
             call(["systemctl", "daemon-reload"])
         call(["/bin/sh", block.SCRIPT])
         call(["systemctl", "start", block.TIMER])
+        whys = [found["restart"] for found in todo.values() if found["restart"]]
+        if whys:
+            running.ask_for_restart(state, hardhost_facts.collect_local(), whys[0])
 
 
 def record_chains(state, run, control, tools):

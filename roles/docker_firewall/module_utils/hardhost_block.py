@@ -78,6 +78,17 @@ load() {
 FORWARD_TEXT = """first iptables FORWARD %s
 if ip6tables -w 10 -n -L DOCKER >/dev/null 2>&1; then first ip6tables FORWARD %s; fi
 """
+# Docker's own rules in table nat are Docker's to make: here it is only told, once, that they are gone and docker-proxy answers
+# in their place. The mark makes one line of it, not one each time.
+NAT_TEXT = """mark=/run/hardhost-docker-firewall.told
+if ! pidof docker-proxy >/dev/null || iptables -w 10 -t nat -S PREROUTING | grep -q -e '-j DOCKER$'; then
+    rm -f $mark
+elif [ ! -e $mark ]; then
+    : > $mark
+    logger -p daemon.warning -t hardhost-docker-firewall \
+        "Docker's rules in table nat are gone: docker-proxy answers published ports past %s; restart Docker" || :
+fi
+"""
 
 
 def wrong(entries):
@@ -134,7 +145,7 @@ def script(entries):
     for tool, family in sorted(TOOLS.items(), key=lambda one: one[1]):
         lines = ["*filter", ":%s - [0:0]" % CHAIN] + rules(entries, family) + ["COMMIT"]
         text += "load %s <<'END'\n%s\nEND\n" % (tool, "\n".join(lines))
-    return text + FORWARD_TEXT % (ABOVE, ABOVE)
+    return text + FORWARD_TEXT % (ABOVE, ABOVE) + NAT_TEXT % ABOVE
 
 
 def wanted_files(control, entries):
@@ -148,11 +159,11 @@ def wanted_files(control, entries):
     return [managed.wanted(path, MADE_BY % control + text, control) for path, text in texts.items()]
 
 
-def live(tool):
-    """`{chain: rules}` of the packet filter's table, {} where the tool is not there or does not work."""
+def live(tool, table="filter"):
+    """`{chain: rules}` of a table of the packet filter, {} where the tool is not there or does not work."""
     try:
         done = subprocess.run(
-            [tool, "-w", "10", "-S"],
+            [tool, "-w", "10", "-t", table, "-S"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=30,

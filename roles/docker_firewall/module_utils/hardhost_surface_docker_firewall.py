@@ -11,7 +11,11 @@ from ansible.module_utils import hardhost_block as block
 from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_published as published_ports
+from ansible.module_utils import hardhost_running as running
 from ansible.module_utils.hardhost_preconditions import hold
+
+RULES_GONE = "Docker's rules for published ports are gone from table nat"
 
 
 def read(_facts, _inputs):
@@ -25,20 +29,24 @@ def entries(settings):
 
 
 def plan(control):
-    """What applying one control `{id, settings}` does: `{files, chains, timer}`; chains to load anew, a timer to start."""
+    """What applying one control `{id, settings}` does: `{files, chains, timer, restart}`.
+
+    Chains to load anew, a timer to start, and why dockerd is to be: its own rules are not ours to make.
+    """
     allow = entries(control["settings"])
     if not allow:
-        return {"files": [], "chains": [], "timer": False}
+        return {"files": [], "chains": [], "timer": False, "restart": ""}
     found = managed.different(block.wanted_files(control["id"], allow))
     return {
         "files": found,
         "chains": [tool for tool in block.TOOLS if block.not_in_force(allow, tool)],
         "timer": not block.timer_runs(),
+        "restart": RULES_GONE if published_ports.past("iptables") else "",
     }
 
 
-def changes(control, _facts, _inputs):
-    """`[{what, before, after}]` of what applying a control would change."""
+def changes(control, facts, _inputs):
+    """`[{what, before, after}]` of what applying a control would change; `restart` where only that brings Docker's rules back."""
     found = plan(control)
     shown = managed.changes(found["files"]).get(control["id"], [])
     allow = entries(control["settings"]) or []
@@ -52,12 +60,15 @@ def changes(control, _facts, _inputs):
     ]
     if found["timer"]:
         shown.append({"what": block.TIMER, "before": "inactive", "after": "active"})
+    if found["restart"] and not running.due(facts):
+        why = found["restart"]
+        shown.append({"what": "dockerd", "before": why, "after": "restarted", "restart": why})
     return shown
 
 
 def observe(_facts, _inputs, settings):
-    """What the checks want to know: published ports, and why the block does not hold."""
-    found = {"published": published(), "wrong": [], "past": []}
+    """What the checks want to know: published ports, why the block does not hold, and per tool the ports that get past it."""
+    found = {"published": published(), "wrong": [], "past": {}}
     for identifier, given in settings.items():
         allow = entries(given)
         if allow:
@@ -67,9 +78,17 @@ def observe(_facts, _inputs, settings):
                 None, [block.not_in_force(allow, tool) for tool in block.TOOLS]
             )
             found["wrong"] += [] if block.timer_runs() else ["%s does not run" % block.TIMER]
-            if not block.passed_by(block.live("ip6tables")) and global_ipv6():
-                found["past"] = [one for one in found["published"] if ":" in one["address"]]
+            found["past"] = {tool: past(tool, found["published"]) for tool in block.TOOLS}
     return found
+
+
+def past(tool, ports):
+    """`["container port"]` that docker-proxy answers past the block; [] for IPv6 where nobody else can reach the host over it."""
+    if tool == "ip6tables" and not global_ipv6():
+        return []
+    names = {(one["address"], one["port"]): one["container"] for one in ports}
+    found = published_ports.past(tool)
+    return ["%s %s" % (names.get((one["address"], one["port"]), "?"), one["port"]) for one in found]
 
 
 def published():

@@ -8,16 +8,18 @@ from verdict import ObservedHost, Verdict, failed, named, passed
 
 ASKS_ENGINE = False  # the rules are the kernel's
 
+WAYS_OUT = {
+    "iptables": "Docker's own rules are gone from table nat, so docker-proxy answers everybody"
+    " past these rules: %s; restart Docker, as a converge does where it may",
+    "ip6tables": "over IPv6, docker-proxy answers everybody past these rules: %s; publish on an"
+    " address, or let Docker forward IPv6 (ip6tables, and a network that has it) and restart it",
+}
+
 
 def check(host: ObservedHost, control: dict[str, Any], artifact: dict[str, Any]) -> Verdict:
     allow = artifact["decisions"][control["id"]]["settings"]["docker_firewall_published"]["allow"]
     found = host.reading["surfaces"]["docker_firewall"]
-    if found["wrong"]:
-        return failed("; ".join(found["wrong"]))
-    if found["past"]:
-        ports = named(sorted({f"{one['container']} {one['port']}" for one in found["past"]}))
-        return failed(
-            f"over IPv6, docker-proxy answers everybody past these rules: {ports};"
-            " publish on an address, or switch ip6tables on"
-        )
+    past = [WAYS_OUT[tool] % named(ports) for tool, ports in found["past"].items() if ports]
+    if found["wrong"] or past:
+        return failed("; ".join(found["wrong"] + past))
     return passed(f"published ports answer {len(allow)} listed networks and ports alone")
