@@ -11,7 +11,7 @@ AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || docker info >/dev/null 2>&1 || echo sud
 PROFILE ?= production
 SCENARIOS ?= default safety patching sabotage live access firewall faults secrets signed
 # Too long for every push: image trust with registries and signers, whole benchmarks, virtual machines.
-LONG_SCENARIOS := trust whole vm_audit vm_apparmor vm_selinux vm_kernel vm_apparmor13 vm_kernel13
+LONG_SCENARIOS := trust whole vm_audit vm_apparmor vm_selinux vm_kernel vm_apparmor13 vm_kernel13 vm_patching
 FUZZ_SECONDS ?= 60
 # No index and no other place of this machine gets into a lock file.
 COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
