@@ -24,6 +24,11 @@ printf -- '-w /nowhere/at/all -p wa -k foreign\\n-w /etc/hostname -p wa -k forei
     > /etc/audit/rules.d/50-foreign.rules
 """
 LOCK = f"{OURS}rules_immutable"
+# The lists are those of the image. To fetch and read new ones takes an emulated machine minutes.
+WITHOUT_AUDITD = """set -e
+DEBIAN_FRONTEND=noninteractive apt-get purge -y -q auditd
+touch /var/lib/apt/periodic/update-success-stamp
+"""
 STATES = {
     f"{one.control.removeprefix(OURS)}-{one.name}": one
     for control in states.controls()
@@ -181,3 +186,18 @@ def test_rollback_and_the_next_boot(host: Host, locked: Project) -> None:
     assert "hardhost" not in files
     assert files.split()[-1] == "0"
     slow(locked, "rollback").assert_unchanged(host)
+
+
+def test_a_host_without_auditd(host: Host, records: Project) -> None:
+    """It is announced, comes with everything in force, and stays."""
+    host.sh(WITHOUT_AUDITD, timeout=300)
+    run = slow(records, "site", "--check", "--diff")
+    run.assert_converged(host)
+    assert "auditd: absent -> installed" in run.text
+    assert host.sh("command -v auditctl", check=False).returncode
+    slow(records).assert_converged(host)
+    assert statuses(records, host) == in_force(records)
+    recorded = json.loads(host.out("cat /var/lib/hardhost/state.json"))["changes"]
+    assert [one["after"] for one in recorded if one["target"] == "auditd"]
+    slow(records, "rollback").assert_converged(host)
+    assert host.out("systemctl is-active auditd").strip() == "active"

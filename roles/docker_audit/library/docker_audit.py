@@ -133,7 +133,7 @@ def add_package(parameters, facts):
         raise Refused("%s is missing, and docker_audit_install is false" % name)
     seconds = 2 * inputs["preflight_package_timeout"]
     with states.work(parameters["run"], parameters["holder"], seconds) as state:
-        work.add(state, family, name, identifier, parameters["run"], inputs)
+        work.add(state, family, [name], identifier, parameters["run"], inputs)
     found = surface.read(facts, {})
     if not found["active"]:
         raise Refused(

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Name the packages that bring what a host lacks of the Docker Engine, and record what is about to be done for it.
+"""Install the packages that bring what a host lacks of the Docker Engine.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: docker_packages
-short_description: Name and record the packages that the Docker Engine lacks
+short_description: Install the packages that the Docker Engine lacks
 description:
-  - Installs nothing itself. What it names and is not installed yet goes into the state first.
+  - What is not installed yet goes into the state first. Everything is fetched before the first package is touched.
   - In check mode it says what would be installed, without package lists or the network.
   - Records that the service is about to be enabled, where it is not.
 options:
@@ -20,13 +20,14 @@ options:
   install: {type: bool, required: true, description: Whether packages may be installed; without it a lack is a failure.}
   os: {type: dict, required: true, description: 'The id, version and family of the operating system.'}
   binary: {type: str, required: true, description: The path of dockerd; empty where there is none.}
+  inputs: {type: dict, required: true, description: All inputs of the host.}
   run: {type: str, required: true, description: The run id.}
   holder: {type: str, required: true, description: Who runs.}
 author: hardhost
 """
 
 EXAMPLES = r"""
-- name: Find the packages
+- name: Install what is missing
   docker_packages:
     engine: true
     client: true
@@ -34,24 +35,26 @@ EXAMPLES = r"""
     install: true
     os: {id: debian, version: "13", family: debian}
     binary: ""
+    inputs: {preflight_package_lists_valid: 3600, preflight_package_lock_timeout: 300, preflight_package_timeout: 1800}
     run: 20261121T180000Z-00000000
     holder: ops@bastion
 """
 
 RETURN = r"""
-packages: {type: list, returned: always, description: The packages to install.}
+packages: {type: list, returned: always, description: The packages that were missing.}
 enabled: {type: bool, returned: always, description: Whether the service has to be enabled.}
 """
 
 import subprocess
 
+from ansible.module_utils import hardhost_package_work as work
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.hardhost_packages import PackagesError
 
 CONTROL = "docker_engine/engine_present"
 SERVICE = "docker.service"
-HELPER = "python3-apt"  # Ansible's module installs it where it is missing, and would not say so
 INSTALLED = {
     "debian": ["dpkg-query", "--show", "--showformat=${db:Status-Status}"],
     "redhat": ["rpm", "--query"],
@@ -107,19 +110,19 @@ def disabled():
     return units.show(SERVICE).get("UnitFileState") == "disabled"
 
 
-def record(names, enable, run, holder):
-    """Put into the state the packages, which no undo removes, and the service, which it disables again."""
-    absent = {"present": False}
-    with states.work(run, holder) as state:
-        for name in names:
-            there = {"present": True, "value": name}
-            states.record(state, run, CONTROL, "package", name, absent, there)
+def install(names, enable, given):
+    """Put what is about to happen into the state, and install; the service is disabled again by an undo, no package removed."""
+    run, seconds = given["run"], 2 * given["inputs"]["preflight_package_timeout"]
+    with states.work(run, given["holder"], seconds) as state:
         if enable:
             states.record(
                 state, run, CONTROL, "unit", SERVICE, {"enabled": False}, {"enabled": True}
             )
-        states.save(state)
-        # The package manager has a lock of its own; if it fails, the operator's next run may follow at once.
+            states.save(state)
+        if names:
+            family = given["os"]["family"]
+            work.add(state, family, names, CONTROL, run, given["inputs"], engine=True)
+        # The package manager has a lock of its own; if a later task fails, the operator's next run may follow at once.
         states.release(state, run)
 
 
@@ -132,6 +135,7 @@ def main():
             "install": {"type": "bool", "required": True},
             "os": {"type": "dict", "required": True},
             "binary": {"type": "str", "required": True},
+            "inputs": {"type": "dict", "required": True},
             "run": {"type": "str", "required": True},
             "holder": {"type": "str", "required": True},
         },
@@ -149,12 +153,12 @@ def main():
                 CONTROL,
             )
         )
-    if names and given["os"]["family"] == "debian" and not installed(HELPER, "debian"):
-        names.append(HELPER)
     enable = given["start"] and disabled()
     try:
         if (names or enable) and not module.check_mode:
-            record(names, enable, given["run"], given["holder"])
+            install(names, enable, given)
+    except PackagesError as error:
+        module.fail_json(msg=str(error))
     except states.StateError as error:
         module.fail_json(msg="nothing was installed or started: %s" % error)
     module.exit_json(

@@ -66,7 +66,7 @@ def wrong_boot(before, now):
         return "the host has not been rebooted: it is the same boot as before"
     why = kernels.outdated(kernels.found())
     if why:
-        return "after the reboot, %s: see what the boot loader starts" % why
+        return "%s: see what the boot loader starts" % why
     if abs(now["offset"]) > CLOCK and abs(now["offset"] - before["offset"]) > CLOCK:
         return (
             "the clock is %d seconds away from the controller's, and was %d before the reboot"

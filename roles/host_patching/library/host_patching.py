@@ -178,7 +178,7 @@ class Patching:
     def _add(self, state, name):
         """The distribution's tool itself."""
         family, run = self.given["os"]["family"], self.given["run"]
-        added = work.add(state, family, name, surface.AUTOMATIC, run, self.given["inputs"])
+        added = work.add(state, family, [name], surface.AUTOMATIC, run, self.given["inputs"])
         self.answer["updated"].update(added)
 
     def _write(self, state, wanted):

@@ -126,13 +126,18 @@ def reboot_allowed(facts, inputs, control):
     wish = control["settings"]["host_patching_reboot"]
     if wish["policy"] == "report":
         return hold(why, "reboot the host, or give host_patching_reboot_policy: now or window")
+    if kernels.rebooted_in_vain(found, units.boot()):
+        # Another reboot would not help, and nothing that a later run waits for would: it is for the check to say that it failed.
+        return {
+            "decision": "report",
+            "reason": "%s; a reboot for it has not changed that, and is not repeated" % why,
+            "remedy": "see which kernel the boot loader starts (GRUB_DEFAULT), then reboot the host yourself",
+        }
     closed = window.closed(wish["policy"], wish.get("window") or {}, "host_patching_reboot")
     if closed:
-        return hold("%s; %s" % (why, closed), "wait, or reboot the host yourself")
-    if kernels.rebooted_in_vain(found, units.boot()):
         return hold(
-            "%s; a reboot has not changed that" % why,
-            "see which kernel the boot loader starts (GRUB_DEFAULT), then reboot the host yourself",
+            "%s; %s" % (why, closed),
+            "wait for it, give host_patching_reboot_window, or reboot the host yourself",
         )
     lost = [one for one in running(facts) if one["auto_remove"]]
     if lost and not inputs["docker_restart_stop_containers"]:

@@ -281,6 +281,7 @@ def worded(artifact):
         ("waived", "waived"),
         ("manual", "needs an input"),
         ("not_applicable", "not applicable"),
+        ("report", "left to you"),
     ):
         lines += _section(artifact["decisions"], kind, title)
     lines += _recreate(artifact)
@@ -340,7 +341,7 @@ def _section(decisions, kind, title):
     chosen = [
         (name, one)
         for name, one in sorted(decisions.items())
-        if one["decision"] == kind and (kind != "apply" or one["changes"])
+        if one["decision"] == kind and _worth_saying(one)
     ]
     if chosen:
         yield "  " + title
@@ -354,6 +355,12 @@ def _section(decisions, kind, title):
                 _value(change["before"]),
                 _value(change["after"]),
             )
+
+
+def _worth_saying(decision):
+    """Not what needs nothing, and not what the profile only reports."""
+    silent = {"apply": decision["changes"], "report": decision["reason"]}
+    return bool(silent.get(decision["decision"], True))
 
 
 def _held_back(chosen):

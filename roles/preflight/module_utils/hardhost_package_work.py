@@ -168,24 +168,27 @@ def install(words, seconds, lock_seconds):
         )
 
 
-def add(state, family, name, control, run, inputs):
-    """Install a package that is missing, without what it only recommends; it and what it brings along is recorded first.
+def add(state, family, names, control, run, inputs, engine=False):
+    """Install packages that are missing; they and what they bring along are recorded first.
 
+    `engine`: they are the engine's own, and come with what they recommend. Others come without, and never change the engine.
     The names and versions that changed, as `hardhost_packages.differences` gives them.
     """
     seconds = inputs["preflight_package_timeout"]
     if family == "redhat":
-        packages.record(state, [{"name": name, "before": "", "after": "installed"}], control, run)
-        code, text = in_unit(["dnf", "-y", "install", name], seconds)
+        steps = [{"name": name, "before": "", "after": "installed"} for name in names]
+        packages.record(state, steps, control, run)
+        code, text = in_unit(["dnf", "-y", "install"] + names, seconds)
         if code:
             raise PackagesError("dnf install: %s" % packages.said(text, 8))
-        return {name: ["", "installed"]}
+        return {name: ["", "installed"] for name in names}
     lock_seconds = inputs["preflight_package_lock_timeout"]
     wait_for_locks(lock_seconds)
     refresh_where_old(inputs["preflight_package_lists_valid"], lock_seconds)
-    words = ["--no-install-recommends", name]
+    words = names if engine else ["--no-install-recommends"] + names
     steps = packages.simulated(packages.simulate("--no-remove", "install", *words))
-    without_engine(steps)
+    if not engine:
+        without_engine(steps)
     before = packages.installed()
     packages.record(state, steps, control, run)
     install(words, seconds, lock_seconds)

@@ -40,3 +40,20 @@ def test_security_updates(changed: dict[str, Any], status: str, words: str) -> N
     verdict = run("security_updates", "host_patching", **{**whole, "until_reboot": [], **changed})
     assert verdict.status == status
     assert words in verdict.reason
+
+
+def kernel(why: str, reason: str) -> Verdict:
+    found = {"problem": "", "why": why, "running": "1"}
+    reading = {"surfaces": {"host_patching": {"host_patching/x": found}}}
+    decision = {"decision": "report", "reason": reason, "remedy": "see the boot loader"}
+    judge = importlib.import_module("checks.kernel_current").check
+    artifact = {"decisions": {"host_patching/x": decision}}
+    verdict: Verdict = judge(ObservedHost("db1", reading), {"id": "host_patching/x"}, artifact)
+    return verdict
+
+
+def test_an_old_kernel_and_one_that_a_reboot_does_not_change() -> None:
+    assert kernel("", "").status == "pass"
+    assert kernel("1 runs, 2 is installed", "").reason == "1 runs, 2 is installed: reboot the host"
+    vain = kernel("1 runs", "1 runs; not repeated")
+    assert (vain.status, vain.reason) == ("fail", "1 runs; not repeated: see the boot loader")

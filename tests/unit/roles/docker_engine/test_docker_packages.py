@@ -92,12 +92,20 @@ def test_only_a_service_that_is_there_and_disabled_is_recorded(
     assert docker_packages.disabled() is to_be_enabled
 
 
-def test_the_service_is_recorded_with_the_packages(state_directory: Path) -> None:
-    docker_packages.record(["docker-cli"], True, "r1", "ops@bastion")
+def test_the_service_is_recorded_and_the_lease_is_given_back(
+    state_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(
+        docker_packages.work, "add", lambda _s, *rest, **named: asked.append((rest, named))
+    )
+    inputs = {"preflight_package_timeout": 1}
+    given = {"run": "r1", "holder": "ops@bastion", "inputs": inputs, "os": TRIXIE}
+    docker_packages.install(["docker-cli"], True, given)
     state = json.loads((state_directory / "state.json").read_text())
     kept = [(one["kind"], one["target"], one["before"]) for one in state["changes"]]
-    assert kept == [
-        ("package", "docker-cli", {"present": False}),
-        ("unit", "docker.service", {"enabled": False}),
-    ]
+    assert kept == [("unit", "docker.service", {"enabled": False})]
     assert state["lease"] is None
+    named = {"engine": True}
+    words = ("debian", ["docker-cli"], docker_packages.CONTROL, "r1", inputs)
+    assert asked == [(words, named)]

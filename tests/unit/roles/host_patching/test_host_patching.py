@@ -173,8 +173,11 @@ def test_a_reboot_that_changed_nothing_is_not_made_again(
     assert kernels.rebooted_in_vain(found, "the next boot", path)
     assert not kernels.rebooted_in_vain({**found, "newest": "3"}, "the next boot", path)
     monkeypatch.setattr(kernels, "rebooted_in_vain", lambda *_: True)
-    held = surface.reboot_allowed(facts(), {}, reboot("now"))
-    assert "a reboot has not changed that" in held["reason"]
+    left = surface.reboot_allowed(facts(), {}, reboot("now"))
+    assert left["decision"] == "report"
+    assert "the kernel 1 runs, 2 is installed; a reboot for it has not" in left["reason"]
+    held = surface.reboot_allowed(facts(), {}, reboot("report"))
+    assert held["decision"] == "pending"
 
 
 def test_a_host_that_came_back_is_judged(due: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def test_a_package_is_recorded_with_what_it_brings_along_before_it_is_installed(
 ) -> None:
     line = "Inst new (1 Debian:13/stable [all])\nInst with (2 Debian:13/stable [all])\n"
     monkeypatch.setattr(work.packages, "simulate", lambda *_: line)
-    assert work.add({}, "debian", "new", "a/b", "run", INPUTS) == {"new": ["", "1"]}
+    assert work.add({}, "debian", ["new"], "a/b", "run", INPUTS) == {"new": ["", "1"]}
     assert (done[0], done[2]) == ("refreshed", "--no-install-recommends new")
     assert "'name': 'new'" in done[1]
     assert "'name': 'with'" in done[1]
@@ -111,5 +111,7 @@ def test_a_package_that_would_change_the_engine_is_not_added(
     line = "Inst runc [1] (2 Debian:13/stable [all])\nInst new (1 Debian:13/stable [all])\n"
     monkeypatch.setattr(work.packages, "simulate", lambda *_: line)
     with pytest.raises(PackagesError, match="would change runc as well"):
-        work.add({}, "debian", "new", "a/b", "run", INPUTS)
+        work.add({}, "debian", ["new"], "a/b", "run", INPUTS)
     assert done == ["refreshed"]
+    work.add({}, "debian", ["new", "runc"], "a/b", "run", INPUTS, engine=True)
+    assert done[-1] == "new runc", "with what it recommends"

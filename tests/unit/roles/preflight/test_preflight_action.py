@@ -116,6 +116,13 @@ def test_the_summary_says_what_changes_and_what_is_held_back() -> None:
     assert "docker_daemon/log:" not in text
 
 
+def test_what_is_only_reported_is_shown_where_it_has_a_reason() -> None:
+    text = shown(found(icc=decision("report"), log=decision("report", "tried in vain", "look")))
+    assert "  left to you\n    docker_daemon/log: tried in vain\n      -> look\n" in text
+    assert "docker_daemon/icc" not in text
+    assert "2 only checked by verify" in text
+
+
 def test_a_reason_that_controls_share_is_told_once() -> None:
     shared = decision("not_applicable", "this host is a container", "")
     text = shown(found(icc=shared, log=shared, userns_remap=decision("pending", "other", "do it")))
