@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 
 import ansible.module_utils
@@ -114,15 +115,15 @@ def test_refused_is_left_alone(
         assert one.data is not None
         steps.host.sh(f"cat > {DAEMON_JSON}", stdin=one.data)
         said = steps.read()["refused"]
-        assert ours(one.expect[engine]["refused"]) in said, (one.name, said)
+        assert ours(one.expect[engine]["refused"]) in ours(said), (one.name, said)
         assert steps.host.sh(f"cat {DAEMON_JSON}").stdout == one.data, one.name
     assert observe(steps.host)["process"] == before
 
 
 def ours(words: str) -> str:
-    """Without what Python says of a file that is no JSON: each version has words of its own."""
+    """Without what Python says of a file that is no JSON, and how many files this host allows."""
     before, no_json, _python = words.partition("not JSON")
-    return no_json or before
+    return no_json or re.sub(r"own limit \d+", "own limit", before)
 
 
 @LONG
@@ -132,7 +133,8 @@ def test_applied_and_taken_back(name: str, request: pytest.FixtureRequest) -> No
     steps: Steps = request.getfixturevalue(name)
     chosen = [known for known in recorded() if known.name in APPLIED]
     assert len(chosen) == len(APPLIED)
-    for one in chosen:
+    engine = ENGINES[steps.host.os]
+    for one in (one for one in chosen if "refused" not in one.expect[engine]):
         print(one.name, flush=True)
         clean(steps, one.data)
         described = describe(steps, one)

@@ -15,6 +15,7 @@ from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_docker import SOCKET
 from ansible.module_utils.hardhost_keys import DATA_ROOT_KEYS
 from ansible.module_utils.hardhost_options import (
+    BYTE_ORDER_MARK,
     OptionsError,
     changed_keys,
     is_wish,
@@ -64,6 +65,11 @@ def refusal(facts):
         return "unsupported engine %s; supported are %s to 29" % (version, OLDEST)
     if facts["daemon_json"]["error"]:
         return "%s; mend it by hand: it is not touched" % facts["daemon_json"]["error"]
+    if _unread_mark(facts["daemon_json"]["data"], version):
+        return (
+            "%s:1: it begins with a byte order mark, which engines before 23.0 do not read, and this is %s; "
+            "mend it by hand: it is not touched" % (facts["daemon_json"]["path"], version)
+        )
     if facts["process"] and not engine["running"]:
         return "dockerd runs (process %d), but its API does not answer at %s" % (
             facts["process"]["pid"],
@@ -90,6 +96,11 @@ def refusal(facts):
             "; ".join(text for _key, text in wrong),
         )
     return facts["state_error"]
+
+
+def _unread_mark(data, engine):
+    """moby 44770 (23.0) reads over the mark; measured on 20.10.24 and 26.1.5."""
+    return bool(engine) and not allows(">=23.0", engine) and (data or b"").startswith(BYTE_ORDER_MARK)
 
 
 def resolve(settings, inputs):

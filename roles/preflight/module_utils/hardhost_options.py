@@ -17,6 +17,7 @@ import re
 
 ABSENT = {"present": False}
 WISH_KEYS = {"from_input", "never", "when", "without"}
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 HIDDEN = "(hidden)"
 _SECRET_KEY = re.compile(
     r"(?i)token|secret|passw|credential|api.?key|access.?key|proxy|proxies|auth"
@@ -98,7 +99,7 @@ def word(value, like=None):
         "[\ud800-\udfff]", body
     ):  # half a character, which JSON can write and UTF-8 cannot
         body = json.dumps(value, indent=indent.group(1) if indent else "  ")
-    mark = b"\xef\xbb\xbf" if (like or b"").startswith(b"\xef\xbb\xbf") else b""
+    mark = BYTE_ORDER_MARK if (like or b"").startswith(BYTE_ORDER_MARK) else b""
     return (
         mark + body.encode("utf-8") + (b"" if text.strip() and not text.endswith("\n") else b"\n")
     )
