@@ -77,6 +77,9 @@ STATES = {
 }
 
 REBOOTS = 3
+FILE = "/etc/apparmor.d/hardhost-container"
+INCLUDED = "/etc/apparmor.d/abstractions/base"
+HELD = f"cat {FILE} /sys/kernel/security/apparmor/policy/profiles/hardhost-container.*/raw_sha1"
 
 MAKE_IMAGE = """set -e
 root=$(mktemp -d)
@@ -215,6 +218,17 @@ def show_denials(machine: Host, since: str) -> None:
     for sought in ('family="inet"', 'family="packet"', 'family="alg"', 'name="/dev/vda"'):
         assert any(sought in line for line in denied), f"no record of {sought} in {denied[-20:]}"
     print(f"{len(denied)} denials, read in {time.monotonic() - begun:.0f} s")
+
+
+def test_4_what_does_not_compile_replaces_nothing(
+    machine: VirtualMachine, hardened: Project
+) -> None:
+    """The host's own text is another one, and the parser cannot make anything of ours."""
+    machine.sh(f"cp -p {FILE} /root/ours && mv {INCLUDED} /root/ && echo '# other' >> {FILE}")
+    before = machine.out(HELD)
+    hardened.play().assert_failed(machine, saying="abstractions/base")
+    assert machine.out(HELD) == before
+    machine.sh(f"mv /root/base {INCLUDED} && mv /root/ours {FILE}")
 
 
 @pytest.mark.parametrize(
