@@ -33,26 +33,22 @@ RETURN = r"""
 controls: {type: dict, returned: always, description: 'Per control id: applied or unchanged.'}
 """
 
-import subprocess
-
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_group as group
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_permissions as permissions
+from ansible.module_utils import hardhost_programs as programs
+from ansible.module_utils import hardhost_role_module as role_module
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_docker_access as surface
-from ansible.module_utils.basic import AnsibleModule
-
-
-class Refused(Exception):
-    """Something was not done; the text says what and why."""
+from ansible.module_utils.hardhost_role_module import Refused
 
 
 def write(todo, run, holder):
     """Record, then change; everything under the host's lock and lease."""
     with states.work(run, holder) as state:
         if managed.write(state, [one for found in todo.values() for one in found["files"]], run):
-            call(["systemctl", "daemon-reload"])  # nothing is restarted by it
+            programs.run(["systemctl", "daemon-reload"])  # nothing is restarted by it
         for identifier, found in todo.items():
             for one in found["permissions"]:
                 set_permissions(state, run, identifier, one)
@@ -77,21 +73,7 @@ def set_member(state, run, control, user, present):
     before, after = {"present": not present}, {"present": present, "value": user}
     states.record(state, run, control, "member", group.GROUP, before, after)
     states.save(state)
-    call(["gpasswd", "--add" if present else "--delete", user, group.GROUP])
-
-
-def call(words):
-    """Run one of the host's tools. Refused with what it said."""
-    done = subprocess.run(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=60,
-        check=False,
-        env={"PATH": hardhost_facts.PATH, "LC_ALL": "C"},
-    )
-    if done.returncode:
-        raise Refused("%s: %s" % (words[0], done.stdout.decode("utf-8", "replace").strip()))
+    programs.run(["gpasswd", "--add" if present else "--delete", user, group.GROUP])
 
 
 def apply(parameters, check_mode):
@@ -102,10 +84,7 @@ def apply(parameters, check_mode):
     if touched and not check_mode:
         write(todo, parameters["run"], parameters["holder"])
     return {
-        "changed": bool(touched),
-        "controls": {
-            identifier: "applied" if identifier in touched else "unchanged" for identifier in todo
-        },
+        **role_module.outcome(todo, touched),
         "diff": [one for found in todo.values() for one in differences(found)],
     }
 
@@ -134,20 +113,5 @@ def difference(name, before, after):
     }
 
 
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "controls": {"type": "list", "elements": "dict", "required": True},
-            "run": {"type": "str", "required": True},
-            "holder": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**apply(module.params, module.check_mode))
-    except (Refused, permissions.PermissionsError, states.StateError, OSError) as error:
-        module.fail_json(msg="access to Docker is not as wanted: %s" % error)
-
-
 if __name__ == "__main__":
-    main()
+    role_module.run(apply, "access to Docker is not as wanted", (permissions.PermissionsError,))

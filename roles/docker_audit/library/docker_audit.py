@@ -44,14 +44,11 @@ from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_package_work as work
+from ansible.module_utils import hardhost_role_module as role_module
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_docker_audit as surface
-from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.hardhost_packages import PackagesError
-
-
-class Refused(Exception):
-    """Something was not done; the text says what and why."""
+from ansible.module_utils.hardhost_role_module import Refused
 
 
 def plan(controls, facts, found):
@@ -150,7 +147,7 @@ def shown(before, after):
 
 
 def apply(parameters, check_mode):
-    """The module's result and its warning. Refused where something cannot be done."""
+    """The module's result. Refused where something cannot be done."""
     facts = hardhost_facts.collect()
     found = surface.read(facts, {})
     if found["status"]["error"]:
@@ -161,41 +158,27 @@ def apply(parameters, check_mode):
     changed = touched(todo, found)
     data = candidate(todo, found["version"])
     result = {
-        "changed": bool(changed),
-        "controls": {name: "applied" if name in changed else "unchanged" for name in todo},
+        **role_module.outcome(todo, changed),
         "diff": managed.differences([file for one in todo.values() for file in one["files"]]),
     }
     if data != files.read(audit_rules.PATH):
         result["diff"].append(shown(files.read(audit_rules.PATH), data))
     if check_mode or not changed:
-        return result, ""
+        return result
     if not found["installed"]:
         found = add_package(parameters, facts)
         todo = plan(parameters["controls"], facts, found)
         data = candidate(todo, found["version"])
     with states.work(parameters["run"], parameters["holder"]) as state:
         write(state, todo, data, parameters["run"])
-        return result, load(todo, found)
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "controls": {"type": "list", "elements": "dict", "required": True},
-            "inputs": {"type": "dict", "required": True},
-            "run": {"type": "str", "required": True},
-            "holder": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        result, waiting = apply(module.params, module.check_mode)
-    except (Refused, PackagesError, audit_rules.AuditError, states.StateError, OSError) as error:
-        module.fail_json(msg="audit rules are not as wanted: %s" % error)
-    if waiting:
-        module.warn(waiting)
-    module.exit_json(**result)
+        waiting = load(todo, found)
+    return dict(result, warnings=[waiting] if waiting else [])
 
 
 if __name__ == "__main__":
-    main()
+    role_module.run(
+        apply,
+        "audit rules are not as wanted",
+        (PackagesError, audit_rules.AuditError),
+        inputs={"type": "dict", "required": True},
+    )

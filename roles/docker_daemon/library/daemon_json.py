@@ -41,10 +41,11 @@ import subprocess
 from ansible.module_utils import hardhost_decisions as decisions
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_programs as programs
+from ansible.module_utils import hardhost_role_module as role_module
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_subids as subids
-from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.hardhost_options import (
     OptionsError,
     difference,
@@ -54,10 +55,7 @@ from ansible.module_utils.hardhost_options import (
     word,
 )
 from ansible.module_utils.hardhost_problems import allows, new_problems
-
-
-class Refused(Exception):
-    """Nothing was written; the text says why."""
+from ansible.module_utils.hardhost_role_module import Refused
 
 
 def plan(facts, controls):
@@ -151,7 +149,7 @@ def make_ranges(state, needed, run):
             {"present": False},
             {"present": True, "value": user},
         )
-        call(
+        programs.run(
             [
                 "useradd",
                 "--system",
@@ -177,27 +175,13 @@ def make_ranges(state, needed, run):
                 {"present": True, "value": line},
             )
             start, count = (int(number) for number in line.split(":")[1:])
-            call(["usermod", option, "%d-%d" % (start, start + count - 1), user])
+            programs.run(["usermod", option, "%d-%d" % (start, start + count - 1), user])
 
 
 def record(state, run, control, kind, target, before, after, **more):
     """Record one change and make the record last."""
     states.record(state, run, control, kind, target, before, after, **more)
     states.save(state)
-
-
-def call(words):
-    """Run one of the host's tools. Refused with what it said."""
-    done = subprocess.run(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=60,
-        check=False,
-        env={"PATH": hardhost_facts.PATH},
-    )
-    if done.returncode:
-        raise Refused("%s: %s" % (words[0], done.stdout.decode("utf-8", "replace").strip()))
 
 
 def write(facts, data, edits, run, holder):
@@ -263,12 +247,8 @@ def apply(parameters, check_mode):
     before = facts["daemon_json"]["data"]
     touched = {edit["control"] for edit in edits}
     result = {
-        "changed": bool(edits),
+        **role_module.outcome([one["id"] for one in parameters["controls"]], touched),
         "path": facts["daemon_json"]["path"],
-        "controls": {
-            control["id"]: "applied" if control["id"] in touched else "unchanged"
-            for control in parameters["controls"]
-        },
     }
     if edits:
         needed = ranges(facts, edits)
@@ -295,22 +275,5 @@ def shown_ranges(needed):
     ]
 
 
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "controls": {"type": "list", "elements": "dict", "required": True},
-            "run": {"type": "str", "required": True},
-            "holder": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**apply(module.params, module.check_mode))
-    except (Refused, states.StateError) as error:
-        module.fail_json(msg=redact_text("daemon.json is as it was: %s" % error))
-    except OSError as error:
-        module.fail_json(msg="daemon.json is as it was: %s" % files.why(error))
-
-
 if __name__ == "__main__":
-    main()
+    role_module.run(apply, "daemon.json is as it was")

@@ -36,20 +36,16 @@ RETURN = r"""
 controls: {type: dict, returned: always, description: 'Per control id: applied or unchanged.'}
 """
 
-import subprocess
-
 from ansible.module_utils import hardhost_certificates as certificates
 from ansible.module_utils import hardhost_facts, hardhost_listen
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_permissions as permissions
+from ansible.module_utils import hardhost_programs as programs
+from ansible.module_utils import hardhost_role_module as role_module
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_docker_daemon as surface
-from ansible.module_utils.basic import AnsibleModule
-
-
-class Refused(Exception):
-    """Nothing was written; the text says why."""
+from ansible.module_utils.hardhost_role_module import Refused
 
 
 def judge(controls, facts):
@@ -75,14 +71,7 @@ def write(facts, todo, run, holder):
                 states.save(state)
                 permissions.change(one["path"], one["after"], one["before"])
         managed.write(state, [one for found in todo.values() for one in found["files"]], run)
-    subprocess.run(  # nothing is restarted by it
-        ["systemctl", "daemon-reload"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=60,
-        check=True,
-        env={"PATH": hardhost_facts.PATH},
-    )
+    programs.run(["systemctl", "daemon-reload"])  # nothing is restarted by it
 
 
 def apply(parameters, check_mode):
@@ -95,10 +84,7 @@ def apply(parameters, check_mode):
     if touched and not check_mode:
         write(facts, todo, parameters["run"], parameters["holder"])
     return {
-        "changed": bool(touched),
-        "controls": {
-            identifier: "applied" if identifier in touched else "unchanged" for identifier in todo
-        },
+        **role_module.outcome(todo, touched),
         "diff": [one for found in todo.values() for one in differences(found)],
     }
 
@@ -113,26 +99,5 @@ def differences(found):
     return shown
 
 
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "controls": {"type": "list", "elements": "dict", "required": True},
-            "run": {"type": "str", "required": True},
-            "holder": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**apply(module.params, module.check_mode))
-    except (
-        Refused,
-        OSError,
-        permissions.PermissionsError,
-        states.StateError,
-        subprocess.SubprocessError,
-    ) as error:
-        module.fail_json(msg="the API is served as before: %s" % error)
-
-
 if __name__ == "__main__":
-    main()
+    role_module.run(apply, "the API is served as before", (permissions.PermissionsError,))

@@ -38,12 +38,9 @@ import os
 
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_permissions as permissions
+from ansible.module_utils import hardhost_role_module as role_module
 from ansible.module_utils import hardhost_state as states
-from ansible.module_utils.basic import AnsibleModule
-
-
-class Refused(Exception):
-    """A change was not made; the text says which and why."""
+from ansible.module_utils.hardhost_role_module import Refused
 
 
 def plan(controls, facts):
@@ -102,12 +99,8 @@ def apply(parameters, check_mode):
     if edits and not check_mode:
         write(edits, parameters["run"], parameters["holder"])
     return {
-        "changed": bool(edits),
+        **role_module.outcome([one["id"] for one in parameters["controls"]], touched),
         "paths": sorted({edit["path"] for edit in edits}),
-        "controls": {
-            control["id"]: "applied" if control["id"] in touched else "unchanged"
-            for control in parameters["controls"]
-        },
         "diff": [
             {
                 "before": permissions.worded(edit["before"]) + "\n",
@@ -120,20 +113,5 @@ def apply(parameters, check_mode):
     }
 
 
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "controls": {"type": "list", "elements": "dict", "required": True},
-            "run": {"type": "str", "required": True},
-            "holder": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**apply(module.params, module.check_mode))
-    except (Refused, permissions.PermissionsError, states.StateError) as error:
-        module.fail_json(msg="owner and mode are not as wanted: %s" % error)
-
-
 if __name__ == "__main__":
-    main()
+    role_module.run(apply, "owner and mode are not as wanted", (permissions.PermissionsError,))

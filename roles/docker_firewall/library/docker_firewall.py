@@ -34,19 +34,14 @@ RETURN = r"""
 controls: {type: dict, returned: always, description: 'Per control id: applied or unchanged.'}
 """
 
-import subprocess
-
 from ansible.module_utils import hardhost_block as block
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_programs as programs
+from ansible.module_utils import hardhost_role_module as role_module
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_docker_firewall as surface
-from ansible.module_utils.basic import AnsibleModule
-
-
-class Refused(Exception):
-    """Something was not done; the text says what and why."""
 
 
 def write(todo, run, holder):
@@ -58,9 +53,9 @@ def write(todo, run, holder):
             state, [one for found in todo.values() for one in found["files"]], run
         )
         if written:
-            call(["systemctl", "daemon-reload"])
-        call(["/bin/sh", block.SCRIPT])
-        call(["systemctl", "start", block.TIMER])
+            programs.run(["systemctl", "daemon-reload"])
+        programs.run(["/bin/sh", block.SCRIPT])
+        programs.run(["systemctl", "start", block.TIMER])
         whys = [found["restart"] for found in todo.values() if found["restart"]]
         if whys:
             running.ask_for_restart(state, hardhost_facts.collect_local(), whys[0])
@@ -79,21 +74,6 @@ def record_chains(state, run, control, tools):
     states.save(state)
 
 
-def call(words):
-    """Run one of the host's tools. Refused with what it said."""
-    done = subprocess.run(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=90,
-        check=False,
-        env={"PATH": hardhost_facts.PATH, "LC_ALL": "C"},
-    )
-    if done.returncode:
-        said = done.stdout.decode("utf-8", "replace").strip()
-        raise Refused("%s: %s" % (" ".join(words), said))
-
-
 def apply(parameters, check_mode):
     """The module's result. Refused where something cannot be done."""
     todo = {one["id"]: surface.plan(one) for one in parameters["controls"]}
@@ -101,28 +81,10 @@ def apply(parameters, check_mode):
     if touched and not check_mode:
         write(todo, parameters["run"], parameters["holder"])
     return {
-        "changed": bool(touched),
-        "controls": {
-            identifier: "applied" if identifier in touched else "unchanged" for identifier in todo
-        },
+        **role_module.outcome(todo, touched),
         "diff": [one for found in todo.values() for one in managed.differences(found["files"])],
     }
 
 
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "controls": {"type": "list", "elements": "dict", "required": True},
-            "run": {"type": "str", "required": True},
-            "holder": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**apply(module.params, module.check_mode))
-    except (Refused, states.StateError, OSError, subprocess.SubprocessError) as error:
-        module.fail_json(msg="published ports are not filtered as wanted: %s" % error)
-
-
 if __name__ == "__main__":
-    main()
+    role_module.run(apply, "published ports are not filtered as wanted")

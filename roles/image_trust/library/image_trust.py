@@ -45,17 +45,15 @@ from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_images as images
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_programs as programs
+from ansible.module_utils import hardhost_role_module as role_module
 from ansible.module_utils import hardhost_signatures as signatures
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_image_trust as surface
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.hardhost_role_module import Refused
 
 PULL_SECONDS = 600  # for one image
 HIDDEN = (".key", "/client.key")
-
-
-class Refused(Exception):
-    """Something was not done; the text says what and why."""
 
 
 def plan(controls):
@@ -168,14 +166,7 @@ def _lines(state, control, found, run):
 
 def reload_systemd():
     """Make systemd read its files again; it does not restart any service."""
-    subprocess.run(
-        ["systemctl", "daemon-reload"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=60,
-        check=False,
-        env={"PATH": hardhost_facts.PATH},
-    )
+    programs.run(["systemctl", "daemon-reload"], check=False)
 
 
 def pull(reference):
@@ -254,29 +245,27 @@ def recorded(state, reference, run):
 
 
 def apply(parameters, check_mode):
-    """The module's result and its warnings. Refused where something cannot be done."""
+    """The module's result. Refused where something cannot be done."""
     controls = parameters["controls"]
     todo = plan(controls)
     touched = {identifier for identifier, found in todo.items() if any(found.values())}
     wanted = [one for found in todo.values() for one in found["files"]]
     result = {
-        "changed": bool(touched),
+        **role_module.outcome([one["id"] for one in controls], touched),
         "images": [],
         "reported": [],
         "diff": differences(todo, wanted),
-        "controls": {
-            one["id"]: "applied" if one["id"] in touched else "unchanged" for one in controls
-        },
     }
     if check_mode or not touched:
-        return result, []
+        return result
     if any(found["files"] or found["lines"] or found["unwanted_lines"] for found in todo.values()):
         with states.work(parameters["run"], parameters["holder"]) as state:
             write(state, todo, parameters["run"])
     result["images"], result["reported"], warnings = obtain(todo, controls, parameters)
-    return result, warnings + [
+    result["warnings"] = warnings + [
         "not signed, but pulled as image_trust_policy says: " + one for one in result["reported"]
     ]
+    return result
 
 
 def differences(todo, wanted):
@@ -304,24 +293,5 @@ def differences(todo, wanted):
     return shown
 
 
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "controls": {"type": "list", "elements": "dict", "required": True},
-            "inputs": {"type": "dict", "default": {}},
-            "run": {"type": "str", "required": True},
-            "holder": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        result, warnings = apply(module.params, module.check_mode)
-    except (Refused, states.StateError, OSError) as error:
-        module.fail_json(msg="image trust is not as wanted: %s" % error)
-    for text in warnings:
-        module.warn(text)
-    module.exit_json(**result)
-
-
 if __name__ == "__main__":
-    main()
+    role_module.run(apply, "image trust is not as wanted", inputs={"type": "dict", "default": {}})

@@ -33,14 +33,11 @@ controls: {type: dict, returned: always, description: 'Per control id: applied o
 
 from ansible.module_utils import hardhost_kernel_modules as modules
 from ansible.module_utils import hardhost_own_lines as own_lines
+from ansible.module_utils import hardhost_role_module as role_module
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_kernel as surface
 from ansible.module_utils import hardhost_sysctl as sysctl
-from ansible.module_utils.basic import AnsibleModule
-
-
-class Refused(Exception):
-    """Something was not done; the text says what and why."""
+from ansible.module_utils.hardhost_role_module import Refused
 
 
 def record(state, identifier, found, run):
@@ -101,11 +98,8 @@ def apply(parameters, check_mode):
     todo = {one["id"]: surface.plan(one, state) for one in controls}
     touched = {identifier for identifier, found in todo.items() if any(found.values())}
     result = {
-        "changed": bool(touched),
+        **role_module.outcome(todo, touched),
         "diff": difference(todo) if touched else [],
-        "controls": {
-            one["id"]: "applied" if one["id"] in touched else "unchanged" for one in controls
-        },
     }
     if touched and not check_mode:
         with states.work(parameters["run"], parameters["holder"]) as state:
@@ -117,20 +111,5 @@ def apply(parameters, check_mode):
     return result
 
 
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "controls": {"type": "list", "elements": "dict", "required": True},
-            "run": {"type": "str", "required": True},
-            "holder": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**apply(module.params, module.check_mode))
-    except (Refused, states.StateError, OSError) as error:
-        module.fail_json(msg="the kernel is not as wanted: %s" % error)
-
-
 if __name__ == "__main__":
-    main()
+    role_module.run(apply, "the kernel is not as wanted")

@@ -35,15 +35,13 @@ RETURN = r"""
 controls: {type: dict, returned: always, description: 'Per control id: applied or unchanged.'}
 """
 
-from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_role_module as role_module
 from ansible.module_utils import hardhost_surface_mandatory_access as surface
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.hardhost_confinement_programs import Failed
 
 
 def apply(parameters, check_mode):
     """The answers of all parts, joined."""
-    joined = {"controls": {}, "diff": [], "notes": []}
+    joined = {"controls": {}, "diff": [], "warnings": []}
     for part in surface.PARTS.values():
         controls = [
             one
@@ -53,28 +51,9 @@ def apply(parameters, check_mode):
         answer = part.apply(controls, parameters, check_mode) if controls else {}
         joined["controls"].update(answer.get("controls", {}))
         joined["diff"] += answer.get("diff", [])
-        joined["notes"] += answer.get("notes", [])
-    return joined
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "controls": {"type": "list", "elements": "dict", "required": True},
-            "run": {"type": "str", "required": True},
-            "holder": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        answer = apply(module.params, module.check_mode)
-    except (Failed, states.StateError, OSError) as error:
-        module.fail_json(msg="containers are not confined as wanted: %s" % error)
-    for text in answer.pop("notes"):
-        module.warn(text)
-    changed = "applied" in answer["controls"].values()
-    module.exit_json(changed=changed, **answer)
+        joined["warnings"] += answer.get("notes", [])
+    return dict(joined, changed="applied" in joined["controls"].values())
 
 
 if __name__ == "__main__":
-    main()
+    role_module.run(apply, "containers are not confined as wanted")

@@ -13,7 +13,7 @@ from ansible.module_utils import hardhost_containment as containment
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
-from ansible.module_utils.hardhost_confinement_programs import run
+from ansible.module_utils.hardhost_programs import run
 
 SECURITY = "/sys/kernel/security"
 ENABLED = "/sys/module/apparmor/parameters/enabled"

@@ -1,50 +1,17 @@
-"""Run the host's programs for mandatory_access, and install its packages.
+"""Install the packages of mandatory_access.
 
 SPDX-License-Identifier: Apache-2.0
 """
 
 from __future__ import annotations
 
-import subprocess
+from ansible.module_utils.hardhost_programs import SECONDS, Failed, TimedOut, run
 
-from ansible.module_utils import hardhost_facts
-
-SECONDS = 300
 INSTALL_SECONDS = 1800  # apt must not be ended in the middle of its work
 APT = (
     *("apt-get", "install", "--yes", "--quiet", "--no-install-recommends"),
     *("-o", "DPkg::Lock::Timeout=%d" % SECONDS, "-o", "Dpkg::Options::=--force-confold"),
 )
-
-
-class Failed(Exception):
-    """A program did not do what it was to do; the text says which, and its words."""
-
-
-class TimedOut(Failed):
-    """A program has not ended in time."""
-
-
-def run(words, given=None, check=True, raw=False, seconds=SECONDS):
-    """The output of a program. Failed with its words where it fails and `check` is set."""
-    try:
-        done = subprocess.run(
-            words,
-            input=given or b"",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=seconds,
-            check=False,
-            env={"PATH": hardhost_facts.PATH, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TimedOut("%s has not ended after %d seconds" % (words[0], seconds)) from error
-    except OSError as error:
-        raise Failed("%s: %s" % (words[0], error)) from error
-    if check and done.returncode:
-        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
-        raise Failed("%s ended with %d: %s" % (words[0], done.returncode, said[-600:]))
-    return done.stdout if raw else done.stdout.decode("utf-8", "replace")
 
 
 def install(packages, family="debian", again=False):

@@ -19,7 +19,8 @@ from ansible.module_utils import hardhost_selinux_kernel as kernel
 from ansible.module_utils import hardhost_selinux_policy as policy
 from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_state as states
-from ansible.module_utils.hardhost_confinement_programs import INSTALL_SECONDS, Failed, install, run
+from ansible.module_utils.hardhost_confinement_programs import INSTALL_SECONDS, install
+from ansible.module_utils.hardhost_programs import Failed, run
 
 SECONDS = 900  # a policy is compiled in seconds, and in minutes on a small host
 LEASE_SECONDS = 3 * INSTALL_SECONDS + 2 * SECONDS  # the longest that all of it together may take

@@ -48,7 +48,7 @@ def line(monkeypatch: pytest.MonkeyPatch, state_directory: Path) -> Group:
     made = Group("ann", "bob")
     monkeypatch.setattr(hardhost_facts, "collect_configured", facts)
     monkeypatch.setattr(group, "members", made.found)
-    monkeypatch.setattr(docker_access, "call", made.call)
+    monkeypatch.setattr(docker_access.programs, "run", made.call)
     return made
 
 

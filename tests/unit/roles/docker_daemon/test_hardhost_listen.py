@@ -129,7 +129,7 @@ def test_it_is_recorded_and_written_and_nothing_in_check_mode(
     called: list[Any] = []
     monkeypatch.setattr(hardhost_facts, "collect_local", found)
     monkeypatch.setattr(docker_listen.certificates, "wrong", lambda _tls: "")
-    monkeypatch.setattr(docker_listen.subprocess, "run", lambda words, **_how: called.append(words))
+    monkeypatch.setattr(docker_listen.programs, "run", lambda words, **_how: called.append(words))
     parameters = {"controls": [given(tls)], "run": "r1", "holder": "ops@bastion"}
     assert docker_listen.apply(parameters, check)["changed"]
     assert (path.exists(), state_directory.exists()) == (not check, not check)

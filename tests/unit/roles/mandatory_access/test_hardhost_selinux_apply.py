@@ -16,7 +16,7 @@ from ansible.module_utils import hardhost_selinux_kernel as kernel
 from ansible.module_utils import hardhost_selinux_policy as policy
 from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_state as states
-from ansible.module_utils.hardhost_confinement_programs import Failed
+from ansible.module_utils.hardhost_programs import Failed
 
 from tests.unit.roles.hosts import facts
 from tests.unit.roles.mandatory_access.test_hardhost_selinux import ENFORCING, PERMISSIVE, STOCK
