@@ -34,7 +34,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 CONTENT = REPOSITORY / "tests/unit/generator/content"
 PLAYBOOKS = {"site.yml": 2, "preflight.yml": 1, "rollback.yml": 2}
 PLAY_KEYS = {"name", "hosts", "gather_facts", "become", "tags", "roles", "serial"} | {
-    "max_fail_percentage",
     "any_errors_fatal",
     "pre_tasks",
     "post_tasks",

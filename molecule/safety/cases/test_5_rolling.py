@@ -1,4 +1,4 @@
-"""Four hosts, one at a time, drained and undrained by the operator's tasks; the second fails."""
+"""Four hosts in batches, drained and undrained by the operator's tasks; one of them fails."""
 
 from __future__ import annotations
 
@@ -134,3 +134,32 @@ def test_mended_the_rest_follows(
         f"{what} {name}" for name in NAMES[1:] for what in ("drain", "undrain")
     ]
     assert project.verify().failed() == []
+
+
+def test_the_batch_of_a_failure_comes_to_its_end(
+    project: Project, row: list[Host], served: list[Serving], memory: Path
+) -> None:
+    """One of two fails between two roles: the other is converged, the next two are untouched."""
+    project.play("rollback").assert_converged(*row)
+    told, before = len(log_of(memory)), {host.name: daemon_of(host) for host in row[2:]}
+    row[0].sh("mount --bind /etc/docker /etc/docker; mount -o remount,bind,ro /etc/docker")
+    run = project.play(inputs={"hardhost_serial": 2})
+    run.assert_failed(row[0], saying="Read-only file system")
+    assert run.text.count("fatal: [") == 1, run.text
+    served[0].assert_old_file()
+    assert [run.recap(host)["failed"] for host in row[1:]] == [0, 0, 0]
+    report = project.verify(limit=NAMES[1])
+    assert (report.code, report.statuses(NAMES[1])["docker_daemon/live_restore"]) == (0, "pass")
+    for host, one in zip(row[2:], served[2:], strict=True):
+        assert run.recap(host)["changed"] == 0
+        assert daemon_of(host) == before[host.name]
+        one.assert_old_file()
+        assert not json.loads(host.out("cat /var/lib/hardhost/state.json"))["changes"]
+    assert log_of(memory)[told:] == ["drain rolling1", "drain rolling2", "undrain rolling2"]
+    row[0].sh("umount /etc/docker")
+    project.play(inputs={"hardhost_serial": 2}).assert_converged(*row)
+    assert project.verify().failed() == []
+
+
+def daemon_of(host: Host) -> str:
+    return host.out("systemctl show -p MainPID --value docker")

@@ -109,7 +109,9 @@ def test_site_reads_all_hosts_and_then_applies_in_order(library: Library) -> Non
     }
     assert "vars" not in second["roles"][0]
     assert second["serial"] == "{{ hardhost_serial | default('100%') }}"
-    assert second["max_fail_percentage"] == 0
+    assert "max_fail_percentage" not in second  # it would stop hosts where they are
+    assert second["pre_tasks"][0]["ansible.builtin.meta"] == "end_play"
+    assert second["pre_tasks"][0]["tags"] == ["always"]
 
 
 @pytest.mark.parametrize("name", ["preflight.yml", "site.yml", "rollback.yml"])
