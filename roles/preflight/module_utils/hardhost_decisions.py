@@ -130,14 +130,18 @@ def decide(controls, facts, inputs, exceptions, today):
     excepted = {one["id"]: one for one in exceptions}
     for planned in controls:
         control = dict(planned, settings=resolve(planned["settings"], inputs))
+        found = _unfit(control, facts)
+        # Asked once: some of them ask the package manager, or a log's collector.
+        answers = [] if found else _answers(control, facts, inputs)
         found = (
-            _gate(control, facts, inputs)
+            found
+            or next((one for one in answers if one["decision"] == "not_applicable"), None)
             or _waiver(control, excepted.get(control["id"]), today)
             or _missing_input(control, inputs)
         )
         mode = _mode(control, inputs)
         if not found and mode == "apply":
-            found = _held_back(control, facts, inputs)
+            found = _held_back(control, facts, answers)
         if not found:
             found = {"decision": mode, "reason": "", "remedy": ""}
         found.update(changes=[], settings=control["settings"])
@@ -174,7 +178,8 @@ def _give_way(decisions, controls):
             )
 
 
-def _gate(control, facts, inputs):
+def _unfit(control, facts):
+    """Why a control makes no sense on such a host, whatever state it is in."""
     version = facts["engine"]["version"] or facts["engine"]["candidate"]
     if control["engine"] and version and not allows(control["engine"], version):
         return not_applicable("needs engine %s, this is %s" % (control["engine"], version))
@@ -185,9 +190,14 @@ def _gate(control, facts, inputs):
     rules = control["settings"].get("docker_files_paths")
     if rules and not any(permissions.paths(subject, facts) for subject in rules):
         return not_applicable("nothing is there of %s" % ", ".join(sorted(rules)))
+    return None
+
+
+def _answers(control, facts, inputs):
+    """What the preconditions have to say."""
     known = dict(PRECONDITIONS, **surfaces.preconditions())
     found = [known[name](facts, inputs, control) for name in control["preconditions"]]
-    return next((one for one in found if one and one["decision"] == "not_applicable"), None)
+    return [one for one in found if one]
 
 
 def _waiver(control, exception, today):
@@ -220,15 +230,13 @@ def _missing_input(control, inputs):
     }
 
 
-def _held_back(control, facts, inputs):
+def _held_back(control, facts, answers):
     unusable = permissions.unusable(control["settings"].get("docker_files_paths", {}))
     found = (
         hold(unusable, "mend the control's settings") if unusable else flag_conflict(control, facts)
     )
-    known = dict(PRECONDITIONS, **surfaces.preconditions())
-    answers = [known[name](facts, inputs, control) for name in control["preconditions"]]
-    settled = [one for one in answers if one and one["decision"] == "report"]
-    return next(iter(settled), found) or next(filter(None, answers), None)
+    settled = [one for one in answers if one["decision"] == "report"]
+    return next(iter(settled), found) or next(iter(answers), None)
 
 
 def flag_conflict(control, facts):

@@ -43,6 +43,14 @@ class TestApplied:
         found = decided(icc(mode="report"))
         assert (found["decision"], found["changes"]) == ("report", [])
 
+    def test_a_precondition_is_asked_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It may ask the package manager, or somebody at the other end of the network."""
+        asked: list[str] = []
+        known = {"slow": lambda _facts, _inputs, one: asked.append(one["id"])}
+        monkeypatch.setattr(decisions, "PRECONDITIONS", known)
+        assert decided(icc(preconditions=["slow"]))["decision"] == "apply"
+        assert asked == ["docker_daemon/icc"]
+
     def test_in_order_of_ids_and_nothing_else(self) -> None:
         found = decisions.decide(
             [control("b/b", {"debug": False}), icc(mode="report"), control("a/a", {"ipv6": False})],
