@@ -48,6 +48,7 @@ patching-cases: tools ## Every fault of repositories, every state of sabotage, b
 .PHONY: lint
 lint: tools ## ruff and mypy
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
 .PHONY: unit

@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import glob
@@ -32,18 +33,53 @@ HEADER = "# Written by hardhost for image_trust/content_trust.\n"
 
 # Where people put environment variables. Globs; `~` is every home directory.
 PLACES = (
-    "/etc/environment", "/etc/profile", "/etc/profile.d/*.sh", "/etc/bash.bashrc", "/etc/bashrc", "/etc/zsh/z*",
-    "/etc/security/pam_env.conf", "/etc/sudoers", "/etc/sudoers.d/*", "/etc/crontab", "/etc/cron.d/*",
-    "/var/spool/cron/crontabs/*", "/var/spool/cron/*", "/etc/default/docker", "/etc/sysconfig/docker",
-    "/etc/hardhost-content-trust.env", "/etc/environment.d/*.conf",
-    "/etc/systemd/system.conf", "/etc/systemd/system.conf.d/*.conf", "/etc/systemd/system/*.service",
-    "/etc/systemd/system/*.d/*.conf", "/run/systemd/system/*.service",
-    "~/.profile", "~/.bash_profile", "~/.bash_login", "~/.bashrc", "~/.zshrc", "~/.zshenv", "~/.zprofile",
-    "~/.pam_environment", "~/.config/environment.d/*.conf",
+    "/etc/environment",
+    "/etc/profile",
+    "/etc/profile.d/*.sh",
+    "/etc/bash.bashrc",
+    "/etc/bashrc",
+    "/etc/zsh/z*",
+    "/etc/security/pam_env.conf",
+    "/etc/sudoers",
+    "/etc/sudoers.d/*",
+    "/etc/crontab",
+    "/etc/cron.d/*",
+    "/var/spool/cron/crontabs/*",
+    "/var/spool/cron/*",
+    "/etc/default/docker",
+    "/etc/sysconfig/docker",
+    "/etc/hardhost-content-trust.env",
+    "/etc/environment.d/*.conf",
+    "/etc/systemd/system.conf",
+    "/etc/systemd/system.conf.d/*.conf",
+    "/etc/systemd/system/*.service",
+    "/etc/systemd/system/*.d/*.conf",
+    "/run/systemd/system/*.service",
+    "~/.profile",
+    "~/.bash_profile",
+    "~/.bash_login",
+    "~/.bashrc",
+    "~/.zshrc",
+    "~/.zshenv",
+    "~/.zprofile",
+    "~/.pam_environment",
+    "~/.config/environment.d/*.conf",
 )
-ASSIGNMENT = re.compile(r"\b(DOCKER_CONTENT_TRUST(?:_SERVER)?)\b[\"']?(?:\s+(?:DEFAULT|OVERRIDE))?\s*=\s*[\"']?([^\s\"';&|]*)")
-OFF = ("0", "f", "F", "false", "FALSE", "False")  # what the client takes for off; everything else is on
-SHARED = ("/etc/environment", "/etc/profile")  # what is given there holds for more than the file itself
+ASSIGNMENT = re.compile(
+    r"\b(DOCKER_CONTENT_TRUST(?:_SERVER)?)\b[\"']?(?:\s+(?:DEFAULT|OVERRIDE))?\s*=\s*[\"']?([^\s\"';&|]*)"
+)
+OFF = (
+    "0",
+    "f",
+    "F",
+    "false",
+    "FALSE",
+    "False",
+)  # what the client takes for off; everything else is on
+SHARED = (
+    "/etc/environment",
+    "/etc/profile",
+)  # what is given there holds for more than the file itself
 LARGEST = 1 << 20
 
 
@@ -57,22 +93,40 @@ def refused(server):
     found = URL.fullmatch(server or "")
     if not found:
         return "image_trust_server must be https://host:port, not %r" % server
-    return "%s: %s" % (server, RETIRED) if found.group(1).partition(":")[0].lower() in PUBLIC else ""
+    return (
+        "%s: %s" % (server, RETIRED) if found.group(1).partition(":")[0].lower() in PUBLIC else ""
+    )
 
 
 def wrong(settings):
     """What is wrong with the settings beside the server; [] where nothing is."""
-    problems = ["image_trust_units: %r is no name of a service" % one for one in settings.get("units") or []
-                if not UNIT.fullmatch(str(one))]
-    problems += ["image_trust_clients: %r is none of login, sudo, cron" % one for one in settings.get("clients") or []
-                 if one not in ("login", "sudo", "cron")]
-    problems += ["image_trust_roots: %r is no registry/path" % one for one in settings.get("roots") or {}
-                 if not REPOSITORY.fullmatch(str(one))]
-    problems += ["image_trust_roots: what %s has is no root.json" % one for one, text in (settings.get("roots") or {}).items()
-                 if not root_keys(text)]
+    problems = [
+        "image_trust_units: %r is no name of a service" % one
+        for one in settings.get("units") or []
+        if not UNIT.fullmatch(str(one))
+    ]
+    problems += [
+        "image_trust_clients: %r is none of login, sudo, cron" % one
+        for one in settings.get("clients") or []
+        if one not in ("login", "sudo", "cron")
+    ]
+    problems += [
+        "image_trust_roots: %r is no registry/path" % one
+        for one in settings.get("roots") or {}
+        if not REPOSITORY.fullmatch(str(one))
+    ]
+    problems += [
+        "image_trust_roots: what %s has is no root.json" % one
+        for one, text in (settings.get("roots") or {}).items()
+        if not root_keys(text)
+    ]
     if settings.get("ca") and "-----BEGIN CERTIFICATE-----" not in settings["ca"]:
         problems.append("image_trust_server_ca is no certificate in PEM")
-    return problems + ["image_trust_users: %s" % text for text in map(_wrong_user, settings.get("users") or []) if text]
+    return problems + [
+        "image_trust_users: %s" % text
+        for text in map(_wrong_user, settings.get("users") or [])
+        if text
+    ]
 
 
 def _wrong_user(name):
@@ -113,7 +167,9 @@ def wanted_files(settings):
         found.append(managed.wanted(LOGIN, HEADER + exports, CONTROL))
     if "sudo" in clients:
         found.append(managed.wanted(SUDO_FILE, plain, CONTROL))
-        found.append(managed.wanted(SUDO, HEADER + 'Defaults env_file="%s"\n' % SUDO_FILE, CONTROL, 0o440))
+        found.append(
+            managed.wanted(SUDO, HEADER + 'Defaults env_file="%s"\n' % SUDO_FILE, CONTROL, 0o440)
+        )
     if "cron" in clients and not os.path.exists(ENVIRONMENT):
         found.append(managed.wanted(ENVIRONMENT, plain, CONTROL))
     assignments = "".join('Environment="%s=%s"\n' % item for item in sorted(values.items()))
@@ -153,8 +209,16 @@ def _of_user(settings, user):
     found, folder = [], os.path.join(user.pw_dir, ".docker")
     host = URL.fullmatch(settings["server"]).group(1)
     if settings.get("ca"):
-        found.append(managed.wanted(os.path.join(folder, "tls", host, "ca.crt"), settings["ca"].strip() + "\n", CONTROL,
-                                    0o644, user.pw_uid, user.pw_gid))
+        found.append(
+            managed.wanted(
+                os.path.join(folder, "tls", host, "ca.crt"),
+                settings["ca"].strip() + "\n",
+                CONTROL,
+                0o644,
+                user.pw_uid,
+                user.pw_gid,
+            )
+        )
     for repository, text in sorted((settings.get("roots") or {}).items()):
         path = os.path.join(folder, "trust/tuf", repository, "metadata/root.json")
         # A client replaces the file by a newer one which the old keys have signed: the keys count, not the bytes.
@@ -167,7 +231,9 @@ def leftovers(everybody, places=PLACES):
     """`[{where, variable, value}]`: every place that gives one of the variables a value."""
     found = []
     for place in places:
-        patterns = [home + place[1:] for _user, home in everybody] if place.startswith("~") else [place]
+        patterns = (
+            [home + place[1:] for _user, home in everybody] if place.startswith("~") else [place]
+        )
         for path in sorted({path for pattern in patterns for path in glob.glob(pattern)}):
             found += [dict(one, where=path) for one in assignments(_text(path))]
     return found
@@ -178,7 +244,9 @@ def assignments(text):
     found = []
     for line in text.splitlines():
         if not line.lstrip().startswith(("#", ";")):
-            found += [{"variable": name, "value": value} for name, value in ASSIGNMENT.findall(line)]
+            found += [
+                {"variable": name, "value": value} for name, value in ASSIGNMENT.findall(line)
+            ]
     return found
 
 
@@ -205,8 +273,15 @@ def processes():
         except OSError:
             continue  # it has ended
         given = [entry.partition("=") for entry in entries]
-        found |= {("process " + name, variable, value) for variable, _, value in given if variable in (VARIABLE, SERVER)}
-    return [{"where": where, "variable": variable, "value": value} for where, variable, value in sorted(found)]
+        found |= {
+            ("process " + name, variable, value)
+            for variable, _, value in given
+            if variable in (VARIABLE, SERVER)
+        }
+    return [
+        {"where": where, "variable": variable, "value": value}
+        for where, variable, value in sorted(found)
+    ]
 
 
 def ineffective(found, client):
@@ -214,7 +289,9 @@ def ineffective(found, client):
     servers, on = {}, {}
     for one in found:
         (servers if one["variable"] == SERVER else on).setdefault(one["where"], one["value"])
-    everywhere = next((value for where, value in sorted(servers.items()) if where.startswith(SHARED)), "")
+    everywhere = next(
+        (value for where, value in sorted(servers.items()) if where.startswith(SHARED)), ""
+    )
     problems = []
     for where, value in sorted(on.items()):
         if value in OFF or not value:
@@ -226,7 +303,10 @@ def ineffective(found, client):
 
 
 def _useless(where, client):
-    if where in ("process dockerd", "/etc/default/docker", "/etc/sysconfig/docker") or "/docker.service" in where:
+    if (
+        where in ("process dockerd", "/etc/default/docker", "/etc/sysconfig/docker")
+        or "/docker.service" in where
+    ):
         return "dockerd does not read it, it does nothing"
     if client and not known_to(client):
         return "the client %s does not know it any more, it does nothing" % client

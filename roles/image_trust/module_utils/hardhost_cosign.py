@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import os
@@ -13,13 +14,23 @@ CERTIFICATE = {"roots", "identity", "issuer"}
 
 # It also says "no signatures found" of an image that is not there.
 MEANINGS = (
-    (r"no matching signatures: cert verification failed", "the certificate of its signature is not of these authorities"),
+    (
+        r"no matching signatures: cert verification failed",
+        "the certificate of its signature is not of these authorities",
+    ),
     (r"no signatures found", "it is not signed, or it is not there"),
-    (r"certificate has expired|expired certificate|certificate is not yet valid|expected a signed timestamp",
-     "the certificate of its signature has expired"),
-    (r"none of the expected identities matched|expected identit|expected issuer",
-     "the certificate of its signature is for another identity"),
-    (r"digest .*does not match|invalid or missing digest|missing digest", "its signature is for another content"),
+    (
+        r"certificate has expired|expired certificate|certificate is not yet valid|expected a signed timestamp",
+        "the certificate of its signature has expired",
+    ),
+    (
+        r"none of the expected identities matched|expected identit|expected issuer",
+        "the certificate of its signature is for another identity",
+    ),
+    (
+        r"digest .*does not match|invalid or missing digest|missing digest",
+        "its signature is for another content",
+    ),
     (r"no matching signatures|invalid signature", "none of its signatures is by these keys"),
 )
 
@@ -27,8 +38,11 @@ MEANINGS = (
 def usable(key):
     """Whether this is a public key in PEM, or `{roots, identity, issuer}`."""
     if isinstance(key, dict):
-        return set(key) == CERTIFICATE and all(isinstance(one, str) and one for one in key.values()) \
+        return (
+            set(key) == CERTIFICATE
+            and all(isinstance(one, str) and one for one in key.values())
             and "-----BEGIN CERTIFICATE-----" in key["roots"]
+        )
     return isinstance(key, str) and "-----BEGIN PUBLIC KEY-----" in key
 
 
@@ -39,8 +53,15 @@ def question(program, key, reference, registry, folder):
         stream.write(key["roots"] if isinstance(key, dict) else key)
     words = ["--key", path]
     if isinstance(key, dict):
-        words = ["--certificate-chain", path, "--certificate-identity", key["identity"],
-                 "--certificate-oidc-issuer", key["issuer"], "--insecure-ignore-sct=true"]
+        words = [
+            "--certificate-chain",
+            path,
+            "--certificate-identity",
+            key["identity"],
+            "--certificate-oidc-issuer",
+            key["issuer"],
+            "--insecure-ignore-sct=true",
+        ]
     words += _registry_words(registry, folder)
     return [program, "verify"] + words + ["--insecure-ignore-tlog=true", reference], {}
 
@@ -51,7 +72,12 @@ def _registry_words(registry, folder):
     if path:
         words = ["--registry-cacert", path]
     for certificate in registries.client_certificates(registry)[:1]:
-        words += ["--registry-client-cert", certificate, "--registry-client-key", certificate[:-len("cert")] + "key"]
+        words += [
+            "--registry-client-cert",
+            certificate,
+            "--registry-client-key",
+            certificate[: -len("cert")] + "key",
+        ]
     return words
 
 

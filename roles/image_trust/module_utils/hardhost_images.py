@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import re
@@ -10,8 +11,10 @@ HUB = "docker.io"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 BY_DIGEST = re.compile(r"[a-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}")
 # A registry is told from a path by its dot, its port, or its being localhost, as in a reference.
-RULE = re.compile(r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:))(?::\d{1,5})?"
-                  r"(?:/[a-z0-9][a-z0-9._-]*)*|\*")
+RULE = re.compile(
+    r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:))(?::\d{1,5})?"
+    r"(?:/[a-z0-9][a-z0-9._-]*)*|\*"
+)
 REST = "*"
 NAMELESS = {"repository": "", "tag": "", "digest": ""}
 
@@ -46,7 +49,11 @@ def registry(repository):
 
 def covering(repository, rules):
     """The most specific of the rules that covers a repository; None where none does."""
-    found = [rule for rule in rules if rule == REST or (repository + "/").startswith(rule.lower().rstrip("/") + "/")]
+    found = [
+        rule
+        for rule in rules
+        if rule == REST or (repository + "/").startswith(rule.lower().rstrip("/") + "/")
+    ]
     return max(found, key=lambda rule: -1 if rule == REST else len(rule), default=None)
 
 
@@ -66,12 +73,22 @@ def of_container(reference, image):
         repositories = [named["repository"]]
     else:  # another name was given to it here: the rule for where it came from counts as well
         repositories = sorted({named["repository"], *pulled_from})
-    return {"named": named["repository"], "tag": named["tag"], "digest": named["digest"],
-            "digests": sorted({one["digest"] for one in pulled}), "repositories": repositories, "pulled_from": pulled_from}
+    return {
+        "named": named["repository"],
+        "tag": named["tag"],
+        "digest": named["digest"],
+        "digests": sorted({one["digest"] for one in pulled}),
+        "repositories": repositories,
+        "pulled_from": pulled_from,
+    }
 
 
 def _identifies(reference, image):
     """Whether a reference is the first digits of the image's id, and no name that the image has."""
     found = re.fullmatch(r"(?:sha256:)?([0-9a-f]+)", reference)
     names = [one.partition(":")[0] for one in image.get("RepoTags") or []]
-    return bool(found) and reference not in names and str(image.get("Id", "")).startswith("sha256:" + found.group(1))
+    return (
+        bool(found)
+        and reference not in names
+        and str(image.get("Id", "")).startswith("sha256:" + found.group(1))
+    )

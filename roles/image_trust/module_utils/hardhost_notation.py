@@ -4,6 +4,7 @@ The operator's own policies, stores and plugins play no part: its configuration 
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import json
@@ -20,8 +21,14 @@ FAILED = "failed verification with error: "  # what it says with -v of each sign
 MEANINGS = (
     (r"no signature is associated", "it is not signed"),
     (r"failed to get manifest descriptor: .*: not found$", "it is not signed, or it is not there"),
-    (r"does not contain any trusted certificate", "the certificate of its signature is not of these authorities"),
-    (r"does not match the X\.509 trusted identities", "the certificate of its signature is for another identity"),
+    (
+        r"does not contain any trusted certificate",
+        "the certificate of its signature is not of these authorities",
+    ),
+    (
+        r"does not match the X\.509 trusted identities",
+        "the certificate of its signature is for another identity",
+    ),
     (r"content descriptor mismatch", "its signature is for another content"),
     (r"digital signature has expired", "its signature has expired"),
     (r"validity period|certificate .*expired", "the certificate of its signature has expired"),
@@ -30,11 +37,21 @@ MEANINGS = (
 
 def usable(key):
     """Whether this is `{notation: authorities in PEM, identities: ["x509.subject: ..."]}`."""
-    if not isinstance(key, dict) or set(key) != PARTS or "-----BEGIN CERTIFICATE-----" not in str(key["notation"]):
+    if (
+        not isinstance(key, dict)
+        or set(key) != PARTS
+        or "-----BEGIN CERTIFICATE-----" not in str(key["notation"])
+    ):
         return False
     identities = key["identities"]
-    return isinstance(identities, list) and bool(identities) and (
-        identities == ["*"] or all(isinstance(one, str) and one.startswith(SUBJECT) for one in identities))
+    return (
+        isinstance(identities, list)
+        and bool(identities)
+        and (
+            identities == ["*"]
+            or all(isinstance(one, str) and one.startswith(SUBJECT) for one in identities)
+        )
+    )
 
 
 def question(program, key, reference, registry, folder):
@@ -56,9 +73,18 @@ def question(program, key, reference, registry, folder):
 
 def policy(key):
     """One key in Notation's own words. Nobody but the registry is asked, so no authority for what it has revoked."""
-    return {"version": "1.0", "trustPolicies": [{
-        "name": STORE, "registryScopes": ["*"], "trustStores": ["ca:" + STORE], "trustedIdentities": key["identities"],
-        "signatureVerification": {"level": "strict", "override": {"revocation": "skip"}}}]}
+    return {
+        "version": "1.0",
+        "trustPolicies": [
+            {
+                "name": STORE,
+                "registryScopes": ["*"],
+                "trustStores": ["ca:" + STORE],
+                "trustedIdentities": key["identities"],
+                "signatureVerification": {"level": "strict", "override": {"revocation": "skip"}},
+            }
+        ],
+    }
 
 
 def reasons(said):

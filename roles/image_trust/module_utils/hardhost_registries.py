@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import glob
@@ -63,13 +64,18 @@ def wanted_files(registries):
     for name, parts in sorted(registries.items()):
         for part, given in sorted(parts.items()):
             data = _key(given) if part == "key" else str(given).strip() + "\n"
-            found.append(managed.wanted(os.path.join(CERTS, name, PARTS[part]), data, CONTROL, MODES[part]))
+            found.append(
+                managed.wanted(os.path.join(CERTS, name, PARTS[part]), data, CONTROL, MODES[part])
+            )
     return found
 
 
 def authorities(registry, folder):
     """The path of a copy, in one file, of all that the daemon believes of this registry below certs.d; "" without any."""
-    found = [(files.read(path) or b"").strip() + b"\n" for path in sorted(glob.glob(_place(registry) + "/*.crt"))]
+    found = [
+        (files.read(path) or b"").strip() + b"\n"
+        for path in sorted(glob.glob(_place(registry) + "/*.crt"))
+    ]
     path = os.path.join(folder, "authorities")
     if found:
         with open(path, "wb") as stream:
@@ -118,10 +124,16 @@ def _credentials(path):
     except ValueError:
         return {"path": path, "registries": [], "error": "it is no JSON map"}
     logins = given if path.endswith(".dockercfg") else given.get("auths") or {}
-    names = sorted(name for name, login in logins.items() if _secret(login)) if isinstance(logins, dict) else []
+    names = (
+        sorted(name for name, login in logins.items() if _secret(login))
+        if isinstance(logins, dict)
+        else []
+    )
     return {"path": path, "registries": names, "error": ""} if names else None
 
 
 def _secret(login):
     """Whether a login holds a secret itself, and does not leave that to a credential helper."""
-    return isinstance(login, dict) and any(login.get(key) for key in ("auth", "password", "identitytoken", "registrytoken"))
+    return isinstance(login, dict) and any(
+        login.get(key) for key in ("auth", "password", "identitytoken", "registrytoken")
+    )

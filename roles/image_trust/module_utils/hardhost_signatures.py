@@ -4,6 +4,7 @@ Nothing here asks a transparency log or any other service than the image's regis
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import json
@@ -30,24 +31,44 @@ ACTIONS = ("require", "report", "ignore")
 # What any of them may say of a registry, and what it means for an operator.
 SILENT = "its registry does not answer"
 MEANINGS = (
-    (r"connection refused|no such host|i/o timeout|no route to host|network is unreachable|deadline exceeded", SILENT),
-    (r"(get|head) \"https://.*x509:",
-     "the certificate of its registry is of an unknown authority (see image_trust/registry_certificates)"),
-    (r"unauthorized:|denied:|401 Unauthorized|403 Forbidden|basic credential not found",
-     "its registry asks for a login that root on this host does not have"),
+    (
+        r"connection refused|no such host|i/o timeout|no route to host|network is unreachable|deadline exceeded",
+        SILENT,
+    ),
+    (
+        r"(get|head) \"https://.*x509:",
+        "the certificate of its registry is of an unknown authority (see image_trust/registry_certificates)",
+    ),
+    (
+        r"unauthorized:|denied:|401 Unauthorized|403 Forbidden|basic credential not found",
+        "its registry asks for a login that root on this host does not have",
+    ),
 )
 
 
 def wrong(settings):
     """What is wrong with policy, keys and images; [] where nothing is."""
     keys, policy = settings.get("keys") or {}, settings.get("policy") or {}
-    problems = ["image_trust_keys: %r is no name for a key" % name for name in keys if not NAME.fullmatch(str(name))]
-    problems += ["image_trust_keys: %s is neither a public key in PEM nor {roots, identity, issuer} nor "
-                 "{notation, identities}" % name for name, key in sorted(keys.items()) if not tool_of(key)]
+    problems = [
+        "image_trust_keys: %r is no name for a key" % name
+        for name in keys
+        if not NAME.fullmatch(str(name))
+    ]
+    problems += [
+        "image_trust_keys: %s is neither a public key in PEM nor {roots, identity, issuer} nor "
+        "{notation, identities}" % name
+        for name, key in sorted(keys.items())
+        if not tool_of(key)
+    ]
     for rule, wish in sorted(policy.items()):
-        problems += ["image_trust_policy: %s: %s" % (rule, text) for text in _wrong_rule(rule, wish, keys)]
-    problems += ["image_trust_images: %s is no registry/path@sha256:..." % one for one in settings.get("images") or []
-                 if not images.BY_DIGEST.fullmatch(str(one))]
+        problems += [
+            "image_trust_policy: %s: %s" % (rule, text) for text in _wrong_rule(rule, wish, keys)
+        ]
+    problems += [
+        "image_trust_images: %s is no registry/path@sha256:..." % one
+        for one in settings.get("images") or []
+        if not images.BY_DIGEST.fullmatch(str(one))
+    ]
     return problems
 
 
@@ -59,7 +80,11 @@ def tool_of(key):
 def _wrong_rule(rule, wish, keys):
     if not images.RULE.fullmatch(str(rule)):
         yield "not a registry, a path in it, a repository (docker.io/library/redis) or `*`"
-    if not isinstance(wish, dict) or wish.get("action") not in ACTIONS or set(wish) - {"action", "keys"}:
+    if (
+        not isinstance(wish, dict)
+        or wish.get("action") not in ACTIONS
+        or set(wish) - {"action", "keys"}
+    ):
         yield "wanted is {action: %s, keys: [names]}" % "|".join(ACTIONS)
         return
     names = wish.get("keys") or []
@@ -75,10 +100,16 @@ def _wrong_rule(rule, wish, keys):
 def programs(settings, inputs):
     """`{verifier: (path, problem)}` of those that the policy needs."""
     keys = settings.get("keys") or {}
-    named = {name for wish in (settings.get("policy") or {}).values() if wish["action"] != "ignore"
-             for name in wish["keys"]}
+    named = {
+        name
+        for wish in (settings.get("policy") or {}).values()
+        if wish["action"] != "ignore"
+        for name in wish["keys"]
+    }
     needed = {tool_of(keys[name]).NAME for name in named}
-    return {name: verifiers.program(name, inputs.get("image_trust_" + name)) for name in sorted(needed)}
+    return {
+        name: verifiers.program(name, inputs.get("image_trust_" + name)) for name in sorted(needed)
+    }
 
 
 def rule_for(repository, policy):
@@ -105,7 +136,9 @@ class Verifier:
         self.memory, self.deadline = memory, time.monotonic() + seconds
         self.known, self.accepted, self.silent = {}, {}, set()
         chosen = [inputs.get("image_trust_" + tool.NAME) or {} for tool in TOOLS]
-        self.fingerprint = files.digest(json.dumps([self.policy, self.keys, chosen], sort_keys=True).encode("utf-8"))
+        self.fingerprint = files.digest(
+            json.dumps([self.policy, self.keys, chosen], sort_keys=True).encode("utf-8")
+        )
 
     def __enter__(self):
         self.accepted = dict(self._remembered())
@@ -154,14 +187,16 @@ class Verifier:
         return files.digest(json.dumps(self.keys[name], sort_keys=True).encode("utf-8"))
 
     def _ask(self, reference, name):
-        """"" where its verifier finds a signature by this key, else why not."""
+        """ "" where its verifier finds a signature by this key, else why not."""
         parsed, tool = images.parse(reference), tool_of(self.keys[name])
         registry = images.registry(parsed["repository"])
         if self.problem or registry in self.silent:
             return self.problem or SILENT
         folder = tempfile.mkdtemp(prefix="hardhost-trust-")
         try:
-            words, environment = tool.question(self.programs[tool.NAME][0], self.keys[name], reference, registry, folder)
+            words, environment = tool.question(
+                self.programs[tool.NAME][0], self.keys[name], reference, registry, folder
+            )
             answer = self._answer(tool, words, environment, parsed["digest"])
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -174,9 +209,15 @@ class Verifier:
         if left < 1:
             return "there was no time left to verify it"
         try:
-            done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  timeout=left, check=False,
-                                  env=dict(environment, PATH=PATH, HOME="/root", LC_ALL="C"))
+            done = subprocess.run(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                timeout=left,
+                check=False,
+                env=dict(environment, PATH=PATH, HOME="/root", LC_ALL="C"),
+            )
         except subprocess.TimeoutExpired:
             return "%s: %s was ended after %d seconds" % (SILENT, tool.NAME, left)
         except OSError as error:
@@ -185,7 +226,11 @@ class Verifier:
             return meaning(tool, done.stderr.decode("utf-8", "replace"))
         # Both name what they have accepted: a program that only ends well has verified nothing.
         named = digest.partition(":")[2].encode("ascii") in done.stdout
-        return "" if named else "%s does not say what it has verified: it is no %s" % (words[0], tool.NAME)
+        return (
+            ""
+            if named
+            else "%s does not say what it has verified: it is no %s" % (words[0], tool.NAME)
+        )
 
     def _remembered(self):
         """What was accepted before, under this very policy and these keys."""
@@ -199,14 +244,22 @@ class Verifier:
     def _remember(self):
         folder = os.path.dirname(self.memory)
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        text = json.dumps({"policy": self.fingerprint, "accepted": self.known}, indent=1, sort_keys=True)
-        files.replace(self.memory, text.encode("utf-8") + b"\n", {"uid": 0, "gid": 0, "mode": 0o600})
+        text = json.dumps(
+            {"policy": self.fingerprint, "accepted": self.known}, indent=1, sort_keys=True
+        )
+        files.replace(
+            self.memory, text.encode("utf-8") + b"\n", {"uid": 0, "gid": 0, "mode": 0o600}
+        )
 
 
 def meaning(tool, said):
     """What a verifier's words mean; they themselves where that is not known."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return "; ".join(sorted({_meaning(tool, line) for line in tool.reasons(lines) or lines[-1:] or ["no message"]}))
+    return "; ".join(
+        sorted(
+            {_meaning(tool, line) for line in tool.reasons(lines) or lines[-1:] or ["no message"]}
+        )
+    )
 
 
 def _meaning(tool, line):

@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -16,7 +17,9 @@ def program(name, chosen):
     """`(path, problem)` of the program to ask: what `image_trust_<name>` gives, or the distribution's."""
     path = os.path.join(FOLDER, name)
     if not chosen:
-        return (path, "") if os.access(path, os.X_OK) else ("", "there is no %s at %s" % (name, path))
+        return (
+            (path, "") if os.access(path, os.X_OK) else ("", "there is no %s at %s" % (name, path))
+        )
     path, wanted = str(chosen.get("path", "")), str(chosen.get("sha256", "")).lower()
     if not os.path.isabs(path) or not re.fullmatch(r"[0-9a-f]{64}", wanted):
         return "", "image_trust_%s needs an absolute path and the sha256 of what is there" % name
@@ -28,7 +31,11 @@ def program(name, chosen):
     if changeable:
         return "", "%s can be changed by others than root" % changeable
     if found != wanted:
-        return "", "%s has the checksum %s, not the one that image_trust_%s gives" % (path, found, name)
+        return "", "%s has the checksum %s, not the one that image_trust_%s gives" % (
+            path,
+            found,
+            name,
+        )
     return path, ""
 
 

@@ -116,9 +116,7 @@ def blocked(found, accepted):
     left = [
         one
         for one in found["denials"]
-        if one["domain"] in NEEDED
-        and one["domain"] not in accepted
-        and one["text"] not in HARMLESS
+        if one["domain"] in NEEDED and one["domain"] not in accepted and one["text"] not in HARMLESS
     ]
     if left:
         return (

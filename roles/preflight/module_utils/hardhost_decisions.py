@@ -100,7 +100,9 @@ def refusal(facts):
 
 def _unread_mark(data, engine):
     """moby 44770 (23.0) reads over the mark; measured on 20.10.24 and 26.1.5."""
-    return bool(engine) and not allows(">=23.0", engine) and (data or b"").startswith(BYTE_ORDER_MARK)
+    return (
+        bool(engine) and not allows(">=23.0", engine) and (data or b"").startswith(BYTE_ORDER_MARK)
+    )
 
 
 def resolve(settings, inputs):

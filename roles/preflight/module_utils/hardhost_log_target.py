@@ -23,7 +23,9 @@ FLUENTD = 24224
 
 def parse(target):
     """`(scheme, host, port)` of a target; port 0 where it names none, None where it is no target."""
-    found = re.match(r"^(?:([a-z+]+)://)?(\[[0-9a-fA-F:]+\]|[^/:\s]*)(?::(\d{1,5}))?(/\S*)?$", target)
+    found = re.match(
+        r"^(?:([a-z+]+)://)?(\[[0-9a-fA-F:]+\]|[^/:\s]*)(?::(\d{1,5}))?(/\S*)?$", target
+    )
     if not found or not (found.group(2) or found.group(4)):
         return None
     scheme, host, port, path = found.groups()
@@ -52,7 +54,9 @@ def wrong(driver, target):
 
 def unreadable(path):
     """Why the file with the collector's authority cannot be used; "" where it can or none is given."""
-    return "" if not path or os.path.isfile(path) else "docker_daemon_log_tls_ca %s is no file" % path
+    return (
+        "" if not path or os.path.isfile(path) else "docker_daemon_log_tls_ca %s is no file" % path
+    )
 
 
 def unreachable(target):

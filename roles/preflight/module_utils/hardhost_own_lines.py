@@ -21,7 +21,9 @@ def present(path):
 
 def worded(lines):
     """The bytes of a file with these lines; None where none is left."""
-    return (HEADER + "".join(line + "\n" for line in sorted(set(lines)))).encode() if lines else None
+    return (
+        (HEADER + "".join(line + "\n" for line in sorted(set(lines)))).encode() if lines else None
+    )
 
 
 def recorded(state, path, control):

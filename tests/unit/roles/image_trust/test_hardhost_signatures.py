@@ -164,7 +164,7 @@ def test_what_is_ignored_is_not_asked_and_what_has_no_digest_is_refused(tmp_path
 def standing_in(folder: Path, script: str) -> dict[str, object]:
     """A stand-in for cosign, given as an operator gives one: what it is told it leaves beside itself."""
     program = folder / "stand-in-for-cosign"
-    program.write_text(f"#!/bin/sh\necho \"$*\" >> {folder}/asked\nenv > {folder}/env\n{script}\n")
+    program.write_text(f'#!/bin/sh\necho "$*" >> {folder}/asked\nenv > {folder}/env\n{script}\n')
     program.chmod(0o755)
     digest = hashlib.sha256(program.read_bytes()).hexdigest()
     return {"image_trust_cosign": {"path": str(program), "sha256": digest}}
