@@ -229,10 +229,8 @@ def handshake(registry, authority):
     if authority:
         context.load_verify_locations(cadata=authority)
     try:
-        with (
-            socket.create_connection((host, int(port or 443)), SECONDS) as plain,
-            context.wrap_socket(plain, server_hostname=host),
-        ):
+        plain = socket.create_connection((host, int(port or 443)), SECONDS)
+        with plain, context.wrap_socket(plain, server_hostname=host):
             return ""
     except ssl.SSLCertVerificationError as error:
         return "its certificate is refused: %s" % error.verify_message

@@ -31,7 +31,7 @@ def _inodes(pid):
     found = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            target = os.readlink(link)  # noqa: PTH115 - Path has it from Python 3.9 on
+            target = os.readlink(link)
         except OSError:
             continue
         if target.startswith("socket:["):
