@@ -49,6 +49,7 @@ from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_own_lines as own_lines
 from ansible.module_utils import hardhost_permissions as permissions
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_selinux_back as selinux
 from ansible.module_utils import hardhost_state as states
@@ -614,7 +615,7 @@ def take_back(one):
     """What was done with SELinux. Refused with the program's words."""
     try:
         selinux.back(one)
-    except selinux.NotTaken as error:
+    except programs.Failed as error:
         raise Refused(str(error)) from error
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 
 from ansible.module_utils import hardhost_facts
@@ -15,12 +14,9 @@ from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_selinux_kernel as kernel
 from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_state as states
+from ansible.module_utils.hardhost_programs import run
 
 SECONDS = 900  # the whole policy is compiled anew
-
-
-class NotTaken(Exception):
-    """Something could not be taken back; the text says what and why."""
 
 
 def words(one):
@@ -40,7 +36,7 @@ def changed_since(one):
 
 
 def back(one):
-    """Take one target back."""
+    """Take one target back. hardhost_programs.Failed with the program's words."""
     {"selinux_mode": _mode, "selinux_boolean": _boolean, "selinux_module": _module}[one["kind"]](
         one
     )
@@ -56,39 +52,20 @@ def _boolean(one):
     # Where the policy is gone, its booleans are too.
     if os.path.exists("%s/booleans/%s" % (kernel.ROOT, one["target"])):
         value = "on" if one["original"]["value"] else "off"
-        _run(["setsebool", "-P", "%s=%s" % (one["target"], value)])
+        run(["setsebool", "-P", "%s=%s" % (one["target"], value)], seconds=SECONDS)
 
 
 def _module(one):
     if not shutil.which("semodule", path=hardhost_facts.PATH):
         return
     if not one["original"]["present"]:
-        if one["target"] in _run(["semodule", "-l"]).split():
-            _run(["semodule", "-r", one["target"]])
+        if one["target"] in run(["semodule", "-l"], seconds=SECONDS).split():
+            run(["semodule", "-r", one["target"]], seconds=SECONDS)
         return
     folder = tempfile.mkdtemp(prefix="hardhost-", dir="/var/tmp")
     try:
         path = os.path.join(folder, one["target"] + ".cil")
         files.replace(path, states.kept(one["original"]["blob"]))
-        _run(["semodule", "-i", path])
+        run(["semodule", "-i", path], seconds=SECONDS)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _run(command):
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=SECONDS,
-            check=False,
-            env={"PATH": hardhost_facts.PATH, "LC_ALL": "C"},
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotTaken("%s: %s" % (command[0], error)) from error
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        raise NotTaken("%s ended with %d: %s" % (" ".join(command), done.returncode, said[-400:]))
-    return done.stdout.decode("utf-8", "replace")

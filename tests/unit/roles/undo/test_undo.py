@@ -253,7 +253,7 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         return ""
 
     monkeypatch.setattr(undo, "run_program", run)
-    monkeypatch.setattr(undo.selinux, "_run", run)
+    monkeypatch.setattr(undo.selinux, "run", run)
     return ran
 
 
@@ -288,8 +288,8 @@ def test_our_policy_module_goes(
     had_module(host, tmp_path, monkeypatch, "(type ours_t)")
     monkeypatch.setattr(
         undo.selinux,
-        "_run",
-        lambda words: programs.append(words) or "container\nhardhost_container\n",
+        "run",
+        lambda words, **_how: programs.append(words) or "container\nhardhost_container\n",
     )
     host.undo()
     assert programs[-1] == ["semodule", "-r", "hardhost_container"]
