@@ -128,9 +128,9 @@ def add_package(parameters, facts):
     name, identifier = surface.PACKAGES[family], parameters["controls"][0]["id"]
     if not inputs["docker_audit_install"]:
         raise Refused("%s is missing, and docker_audit_install is false" % name)
-    seconds = 2 * inputs["preflight_package_timeout"]
-    with states.work(parameters["run"], parameters["holder"], seconds) as state:
-        work.add(state, family, [name], identifier, parameters["run"], inputs)
+    run, holder = parameters["run"], parameters["holder"]
+    with states.work(run, holder, work.longest(inputs)) as state:
+        work.add(state, family, [name], identifier, run, inputs)
     found = surface.read(facts, {})
     if not found["active"]:
         raise Refused(

@@ -112,7 +112,7 @@ def disabled():
 
 def install(names, enable, given):
     """Put what is about to happen into the state, and install; the service is disabled again by an undo, no package removed."""
-    run, seconds = given["run"], 2 * given["inputs"]["preflight_package_timeout"]
+    run, seconds = given["run"], work.longest(given["inputs"])
     with states.work(run, given["holder"], seconds) as state:
         if enable:
             states.record(

@@ -131,7 +131,7 @@ def install(todo, given, answer):
     """Record what will change, then change it."""
     steps = packages.simulated(packages.simulate("--no-remove", "install", *words(todo)))
     seconds = given["inputs"]["preflight_package_timeout"]
-    with states.work(given["run"], given["holder"], 2 * seconds) as state:
+    with states.work(given["run"], given["holder"], work.longest(given["inputs"])) as state:
         packages.record(state, steps, surface.UPDATED, given["run"])
         before = packages.installed()
         with no_restart_by_packages():

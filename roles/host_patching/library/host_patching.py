@@ -233,7 +233,7 @@ def main():
         module.exit_json(**foreseen(given))
     patching = Patching(given)
     try:
-        with states.work(given["run"], given["holder"], 2 * patching.seconds) as state:
+        with states.work(given["run"], given["holder"], work.longest(given["inputs"])) as state:
             patching.apply(state)
             # apt has ended, and has a lock of its own: if a later task fails, the operator's next run may follow at once.
             states.release(state, given["run"])

@@ -16,6 +16,7 @@ description:
   - Records every change before making it. Restarts nothing; M(docker_restart) does, where dockerd has to notice.
 options:
   controls: {type: list, elements: dict, required: true, description: 'List of {id, settings}.'}
+  inputs: {type: dict, required: true, description: The inputs of the run.}
   run: {type: str, required: true, description: The run id.}
   holder: {type: str, required: true, description: Who runs.}
 author: hardhost
@@ -27,6 +28,7 @@ EXAMPLES = r"""
     controls:
       - id: mandatory_access/apparmor_container_profile
         settings: {mandatory_access_apparmor: {profile: hardhost-container}}
+    inputs: {preflight_package_lists_valid: 3600, preflight_package_lock_timeout: 300, preflight_package_timeout: 1800}
     run: 20261121T180000Z-00000000
     holder: ops@bastion
 """
@@ -37,6 +39,7 @@ controls: {type: dict, returned: always, description: 'Per control id: applied o
 
 from ansible.module_utils import hardhost_role_module as role_module
 from ansible.module_utils import hardhost_surface_mandatory_access as surface
+from ansible.module_utils.hardhost_packages import PackagesError
 
 
 def apply(parameters, check_mode):
@@ -56,4 +59,9 @@ def apply(parameters, check_mode):
 
 
 if __name__ == "__main__":
-    role_module.run(apply, "containers are not confined as wanted")
+    role_module.run(
+        apply,
+        "containers are not confined as wanted",
+        (PackagesError,),
+        inputs={"type": "dict", "required": True},
+    )

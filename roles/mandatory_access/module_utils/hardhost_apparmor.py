@@ -5,6 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
@@ -85,13 +86,16 @@ def label(pid):
 
 
 def loaded_digest(name):
-    """SHA-1 of the policy that the kernel holds under a name; "" where it does not say."""
-    folder = SECURITY + "/apparmor/policy/profiles"
-    try:
-        found = [one for one in os.listdir(folder) if one.rpartition(".")[0] == name]
-        return _text("%s/%s/raw_sha1" % (folder, found[0])).strip() if found else ""
-    except OSError:
-        return ""
+    """`(algorithm, digest)` of the policy that the kernel holds under a name: SHA-256 from Linux 6.8 on, SHA-1 before.
+
+    None where it does not say.
+    """
+    for algorithm in ("sha256", "sha1"):
+        held = "%s/apparmor/policy/profiles/%s.[0-9]*/raw_%s" % (SECURITY, name, algorithm)
+        digests = [_text(path).strip() for path in glob.glob(held)]
+        if digests:
+            return algorithm, digests[0]
+    return None
 
 
 def compiled(text):

@@ -12,6 +12,7 @@ import tempfile
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_package_work as package_work
 from ansible.module_utils import hardhost_selinux as selinux
 from ansible.module_utils import hardhost_selinux_containers as containers
 from ansible.module_utils import hardhost_selinux_host as host
@@ -19,11 +20,10 @@ from ansible.module_utils import hardhost_selinux_kernel as kernel
 from ansible.module_utils import hardhost_selinux_policy as policy
 from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_state as states
-from ansible.module_utils.hardhost_confinement_programs import INSTALL_SECONDS, install
 from ansible.module_utils.hardhost_programs import Failed, run
 
 SECONDS = 900  # a policy is compiled in seconds, and in minutes on a small host
-LEASE_SECONDS = 3 * INSTALL_SECONDS + 2 * SECONDS  # the longest that all of it together may take
+LEASE_SECONDS = 2 * SECONDS  # the longest that all of it together may take, packages apart
 # What would look at the copy from domains of their own, which may not.
 NO_PROGRAMS = "".join(
     "\n[%s]\npath = /bin/true\nargs = $@\n[end]\n" % one
@@ -53,11 +53,10 @@ class Work:
         getattr(self, "_" + name)(state)
 
     def _prepare(self, state):
-        for package in self.found["missing"]:
-            after = {"present": True, "value": package}
-            self.record(state, selinux.CONTROL, "package", package, {"present": False}, after)
-        if self.found["missing"]:
-            install(self.found["missing"], self.found["family"])
+        missing, family = self.found["missing"], self.found["family"]
+        if missing:
+            run, inputs = self.parameters["run"], self.parameters["inputs"]
+            package_work.add(state, family, missing, selinux.CONTROL, run, inputs)
             self.found = selinux.read(self.facts)
         managed.write(state, selinux.prepared(self.found), self.parameters["run"])
         self._menu()
@@ -178,7 +177,8 @@ def apply(controls, parameters, check_mode):
             compile_only(todo["module"], found["kind"])
         return result
     if any(touched.values()):
-        with states.work(parameters["run"], parameters["holder"], LEASE_SECONDS) as state:
+        seconds = LEASE_SECONDS + package_work.longest(parameters["inputs"])
+        with states.work(parameters["run"], parameters["holder"], seconds) as state:
             if any(todo.values()):
                 work.give(state, todo, found)
             if touched[selinux.CONTROL]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import glob
 import os
 import re
-import subprocess
 
 from ansible.module_utils import hardhost_containment as containment
-from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_selinux_kernel as kernel
 from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_unit as units
@@ -36,8 +35,6 @@ PACKAGES = {
         "policycoreutils": "/usr/sbin/semodule",
     },
 }
-# Debian's policy has the module "container" from the first release of 2024 on; 2022's names a type that it lacks.
-FIRST = 20240000
 LABELS = (("/etc/shadow", "shadow_t"), ("/usr/sbin/sshd", "sshd_exec_t"))
 
 
@@ -107,32 +104,6 @@ def kernel_has_it(release):
     return b"\nCONFIG_SECURITY_SELINUX=y\n" in data
 
 
-def policy(found):
-    """ "known": the policy knows `container_t`; "offered": that of the packages will; "unknown": neither.
-
-    Asked only where the answer counts: the package manager takes its time.
-    """
-    if found["enabled"]:
-        return "known" if found["containers"] else "unknown"
-    kind = found["config"].get("SELINUXTYPE", "")
-    if kind and os.path.isdir("%s/%s/active/modules" % (store.STORE, kind)):
-        there = glob.glob("%s/%s/active/modules/*/container" % (store.STORE, kind))
-        return "known" if there else "unknown"
-    if found["family"] == "redhat":
-        return "offered"
-    return (
-        "offered"
-        if new_enough(_output(["apt-cache", "policy", "selinux-policy-default"]))
-        else "unknown"
-    )
-
-
-def new_enough(text):
-    """Whether `apt-cache policy` offers a policy with a type for containers."""
-    candidate = re.search(r"Candidate: (?:\d+:)?2\.(\d{8})", text)
-    return bool(candidate) and int(candidate.group(1)) >= FIRST
-
-
 def booleans(names):
     """`{name: value in the loaded policy}` of those that it knows."""
     found = {}
@@ -155,7 +126,7 @@ def denials():
     recorded = any(
         int(when) >= since for text in texts for when in re.findall(r"audit\((\d+)\.", text)
     )
-    early = _output(["journalctl", "-k", "-b", "--no-pager", "-o", "cat"])
+    early = programs.answer(["journalctl", "-k", "-b", "--no-pager", "-o", "cat"])
     if not early or (os.path.exists(AUDITD) and not recorded):
         return None
     return [one for text in texts for one in parsed(text, since)] + parsed(early)
@@ -200,18 +171,3 @@ def login():
             began = _boot_time() + (units.started(pid) or 0) / os.sysconf("SC_CLK_TCK")
         pid = int(parent.group(1))
     return began
-
-
-def _output(words):
-    try:
-        done = subprocess.run(
-            words,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=60,
-            check=False,
-            env={"PATH": hardhost_facts.PATH, "LC_ALL": "C"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode("utf-8", "replace")

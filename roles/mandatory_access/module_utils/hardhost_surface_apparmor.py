@@ -11,9 +11,10 @@ import hashlib
 
 from ansible.module_utils import hardhost_apparmor as apparmor
 from ansible.module_utils import hardhost_apparmor_profile as profile
-from ansible.module_utils import hardhost_confinement_programs as programs
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_package_work as package_work
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils.hardhost_preconditions import hold, not_applicable
@@ -22,6 +23,7 @@ ACTIVE = "mandatory_access/apparmor_active"
 PACKAGE = "apparmor"
 PATH = "/etc/apparmor.d/" + profile.NAME
 DUE = "dockerd was started without AppArmor"
+LEASE_SECONDS = 2 * programs.SECONDS  # for what is no package: each program takes a moment
 
 
 def read(_facts, _inputs):
@@ -126,9 +128,10 @@ def loaded_is_ours(found):
     if not held or not found["parser"]:
         return True
     try:
-        return hashlib.sha1(apparmor.compiled(profile.TEXT)).hexdigest() == held  # noqa: S324 - the kernel's choice
+        ours = hashlib.new(held[0], apparmor.compiled(profile.TEXT))
     except programs.Failed:
         return True
+    return ours.hexdigest() == held[1]
 
 
 def changes(control, facts, _inputs):
@@ -155,7 +158,7 @@ def _confinement(container):
 
 
 def apply(controls, parameters, check_mode):
-    """`{controls, diff, notes}` of doing what `plan` says. programs.Failed where something cannot be done."""
+    """`{controls, diff, notes}` of doing what `plan` says. Failed or PackagesError where something cannot be done."""
     facts, found = hardhost_facts.collect_local(), apparmor.read()
     todo = [(control, plan(control, facts, found)) for control in controls]
     steps = [(control, step) for control, planned in todo for step in planned]
@@ -175,71 +178,55 @@ def apply(controls, parameters, check_mode):
         "notes": [],
     }
     if steps and not check_mode:
-        with states.work(parameters["run"], parameters["holder"]) as state:
+        seconds = LEASE_SECONDS + package_work.longest(parameters["inputs"])
+        with states.work(parameters["run"], parameters["holder"], seconds) as state:
             for control, step in steps:
-                STEPS[step["do"]](state, control["id"], parameters["run"], facts)
+                STEPS[step["do"]](state, control["id"], parameters, facts)
     if any(step["do"] == "boot" for _control, step in steps):
         answer["notes"].append("AppArmor is on with the next boot: reboot the host")
     return answer
 
 
-def _package(state, control, run, _facts):
+def _package(state, control, parameters, facts):
     """The package; again, where it is installed and its parser is gone."""
-    states.record(
-        state,
-        run,
-        control,
-        "package",
-        PACKAGE,
-        {"present": False},
-        {"present": True, "value": PACKAGE},
-    )
-    states.save(state)
-    programs.install([PACKAGE], again=True)
+    family, run, inputs = facts["os"]["family"], parameters["run"], parameters["inputs"]
+    package_work.add(state, family, [PACKAGE], control, run, inputs, again=True)
 
 
-def _service(state, control, run, _facts):
-    states.record(
-        state, run, control, "unit", apparmor.SERVICE, {"enabled": False}, {"enabled": True}
-    )
+def _service(state, control, parameters, _facts):
+    before, after = {"enabled": False}, {"enabled": True}
+    states.record(state, parameters["run"], control, "unit", apparmor.SERVICE, before, after)
     states.save(state)
     programs.run(["systemctl", "enable", "--quiet", apparmor.SERVICE])
 
 
-def _start(_state, _control, _run, _facts):
+def _start(_state, _control, _parameters, _facts):
     """It loads the profiles that have files, ours among them."""
     programs.run(["systemctl", "restart", apparmor.SERVICE])
 
 
-def _boot(state, control, run, _facts):
-    managed.write(state, [apparmor.boot_file(control)], run)
+def _boot(state, control, parameters, _facts):
+    managed.write(state, [apparmor.boot_file(control)], parameters["run"])
     programs.run(["update-grub"])
 
 
-def _daemon(state, _control, _run, facts):
+def _daemon(state, _control, _parameters, facts):
     """docker_restart does the restart: here it is only said that one is due."""
     running.ask_for_restart(state, facts, DUE)
     states.save(state)
 
 
-def _file(state, control, run, _facts):
+def _file(state, control, parameters, _facts):
     """Compiled once more where the parser has just been installed."""
     apparmor.compiled(profile.TEXT)
-    managed.write(state, [profile_file(control)], run)
+    managed.write(state, [profile_file(control)], parameters["run"])
 
 
-def _load(state, control, run, _facts):
-    if not states.owned(state, "apparmor_profile", profile.NAME):
-        present = profile.NAME in (apparmor.profiles() or {})
-        states.record(
-            state,
-            run,
-            control,
-            "apparmor_profile",
-            profile.NAME,
-            {"present": present},
-            {"present": True},
-        )
+def _load(state, control, parameters, _facts):
+    name = profile.NAME
+    if not states.owned(state, "apparmor_profile", name):
+        before, after = {"present": name in (apparmor.profiles() or {})}, {"present": True}
+        states.record(state, parameters["run"], control, "apparmor_profile", name, before, after)
         states.save(state)
     apparmor.load(PATH)
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from ansible.module_utils import hardhost_selinux as selinux
 from ansible.module_utils import hardhost_selinux_containers as containers
-from ansible.module_utils import hardhost_selinux_host as host
-from ansible.module_utils.hardhost_preconditions import hold, not_applicable
+from ansible.module_utils.hardhost_preconditions import hold, not_applicable, policy_for_containers
 from ansible.module_utils.hardhost_selinux_apply import apply  # noqa: F401 - part of the surface
 from ansible.module_utils.hardhost_selinux_observe import observe  # noqa: F401 - part of the surface
 
@@ -41,12 +40,7 @@ def possible(facts, _inputs, control):
         return not_applicable(
             "AppArmor is this host's security module; choose the control to switch to SELinux"
         )
-    if host.policy(found) == "unknown":
-        return not_applicable(
-            "no SELinux policy that knows container_t is there for %s; containers could not be "
-            "confined by it" % facts["os"]["pretty"]
-        )
-    return None
+    return policy_for_containers(facts)
 
 
 def next_step(facts, _inputs, control):

@@ -168,10 +168,11 @@ def install(words, seconds, lock_seconds):
         )
 
 
-def add(state, family, names, control, run, inputs, engine=False):
+def add(state, family, names, control, run, inputs, engine=False, again=False):
     """Install packages that are missing; they and what they bring along are recorded first.
 
     `engine`: they are the engine's own, and come with what they recommend. Others come without, and never change the engine.
+    `again`: one that counts as installed, and whose programs are gone, is unpacked anew (Debian family).
     The names and versions that changed, as `hardhost_packages.differences` gives them.
     """
     seconds = inputs["preflight_package_timeout"]
@@ -185,7 +186,8 @@ def add(state, family, names, control, run, inputs, engine=False):
     lock_seconds = inputs["preflight_package_lock_timeout"]
     wait_for_locks(lock_seconds)
     refresh_where_old(inputs["preflight_package_lists_valid"], lock_seconds)
-    words = names if engine else ["--no-install-recommends"] + names
+    words = (["--reinstall"] if again else []) + names
+    words = words if engine else ["--no-install-recommends"] + words
     steps = packages.simulated(packages.simulate("--no-remove", "install", *words))
     if not engine:
         without_engine(steps)
@@ -193,6 +195,11 @@ def add(state, family, names, control, run, inputs, engine=False):
     packages.record(state, steps, control, run)
     install(words, seconds, lock_seconds)
     return packages.differences(before, packages.installed())
+
+
+def longest(inputs):
+    """Seconds that one call of `add`, or of `install`, may take: it fetches, and then installs."""
+    return 2 * inputs["preflight_package_timeout"]
 
 
 def without_engine(steps):

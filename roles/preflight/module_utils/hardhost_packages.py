@@ -272,6 +272,8 @@ def changelog(name):
 def record(state, steps, control, run):
     """Every package that is about to change, with its version before and after."""
     for one in steps:
+        if one["before"] == one["after"]:
+            continue  # installed once more
         before = {"present": bool(one["before"])}
         if one["before"]:
             before["value"] = one["before"]

@@ -12,6 +12,7 @@ import json
 
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_log_target as logging
+from ansible.module_utils import hardhost_selinux_store as selinux_store
 from ansible.module_utils.hardhost_options import look
 from ansible.module_utils.hardhost_problems import LOCAL_LOG_DRIVERS
 
@@ -205,15 +206,21 @@ def selinux_labels_usable(facts, _inputs, control):
     if not facts["selinux"]["enabled"]:
         if control["mode"] == "report":
             return not_applicable("SELinux is off on this host")
-        return hold(
+        return policy_for_containers(facts) or hold(
             "SELinux is off on this host: dockerd would ignore it",
             "first what mandatory_access/selinux_enforcing says",
         )
-    if not facts["selinux"]["containers"]:
-        return not_applicable(
-            "the policy of this host knows no container_t: no container would start with labels"
-        )
-    return None
+    return policy_for_containers(facts)
+
+
+def policy_for_containers(facts):
+    """Whether there is a policy, loaded or to be had, under which containers could run."""
+    if selinux_store.policy(facts["selinux"], facts["os"]["family"]) != "unknown":
+        return None
+    return not_applicable(
+        "no SELinux policy that knows container_t is there for %s; containers could not be "
+        "confined by it" % facts["os"]["pretty"]
+    )
 
 
 def selinux_storage(facts, inputs, _control):

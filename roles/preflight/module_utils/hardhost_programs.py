@@ -40,3 +40,11 @@ def run(words, given=None, check=True, raw=False, seconds=SECONDS):
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
         raise Failed("%s ended with %d: %s" % (words[0], done.returncode, said[-600:]))
     return done.stdout if raw else done.stdout.decode("utf-8", "replace")
+
+
+def answer(words, seconds=SECONDS):
+    """The output of a program that is only asked; "" where it is not there, or does not answer in time."""
+    try:
+        return run(words, check=False, seconds=seconds)
+    except Failed:
+        return ""

@@ -1,4 +1,4 @@
-"""SELinux as it lies on the disk: the configuration of the next boot, and the modules in the policy's store.
+"""SELinux as it lies on the disk: the configuration of the next boot, the policy's store, and what could be installed.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -6,13 +6,18 @@ SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import bz2
+import glob
+import os
 import re
 
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_programs as programs
 
 CONFIG = "/etc/selinux/config"
 STORE = "/var/lib/selinux"
 PRIORITY = 400  # that of modules which an administrator installs
+# Debian's policy has the module "container" from the first release of 2024 on; 2022's names a type that it lacks.
+FIRST = 20240000
 
 
 def configuration():
@@ -29,3 +34,26 @@ def module_text(name):
     if data is None:
         return None
     return (bz2.decompress(data) if data.startswith(b"BZh") else data).decode("utf-8", "replace")
+
+
+def policy(selinux, family):
+    """ "known": the policy knows `container_t`; "offered": that of the packages will; "unknown": neither.
+
+    `selinux` is what `hardhost_selinux_kernel.read` gives. Asked only where the answer counts: the package manager takes its time.
+    """
+    if selinux["enabled"]:
+        return "known" if selinux["containers"] else "unknown"
+    kind = configuration().get("SELINUXTYPE", "")
+    if kind and os.path.isdir("%s/%s/active/modules" % (STORE, kind)):
+        there = glob.glob("%s/%s/active/modules/*/container" % (STORE, kind))
+        return "known" if there else "unknown"
+    if family == "redhat":
+        return "offered"
+    offered = programs.answer(["apt-cache", "policy", "selinux-policy-default"], seconds=60)
+    return "offered" if new_enough(offered) else "unknown"
+
+
+def new_enough(text):
+    """Whether `apt-cache policy` offers a policy with a type for containers."""
+    candidate = re.search(r"Candidate: (?:\d+:)?2\.(\d{8})", text)
+    return bool(candidate) and int(candidate.group(1)) >= FIRST

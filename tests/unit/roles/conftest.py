@@ -13,6 +13,14 @@ ROLES = Path(__file__).parents[3] / "roles"
 ansible.module_utils.__path__ += [str(path) for path in sorted(ROLES.glob("*/module_utils"))]
 
 
+@pytest.fixture(autouse=True)
+def no_answers_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its package manager says is neither the tests' business nor quick to be had."""
+    from ansible.module_utils import hardhost_programs  # noqa: PLC0415 - its path is set above
+
+    monkeypatch.setattr(hardhost_programs, "answer", lambda *_words, **_options: "")
+
+
 @pytest.fixture
 def state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where everything that uses the state of a host finds it in this test."""

@@ -23,6 +23,7 @@ from tests.unit.roles.mandatory_access.test_hardhost_selinux import ENFORCING, P
 from tests.unit.roles.mandatory_access.test_hardhost_surface_selinux import THERE
 
 Json = dict[str, Any]
+GIVEN: Json = {"run": "r1", "holder": "ops@bastion", "inputs": {"preflight_package_timeout": 1800}}
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
 
 
@@ -48,7 +49,7 @@ class Host:
         monkeypatch.setattr(selinux, "read", lambda _facts: self.reading())
         monkeypatch.setattr(containers, "read", lambda _facts, _inputs: self.given)
         monkeypatch.setattr(work, "run", self.run)
-        monkeypatch.setattr(work, "install", lambda names, family: self.run([family, *names]))
+        monkeypatch.setattr(work.package_work, "add", self.add)
 
     def reading(self) -> Json:
         return {
@@ -64,17 +65,21 @@ class Host:
             Path(host.MENU).write_text(f"linux /vmlinuz quiet {selinux.BOOT if there else ''}\n")
         return ""
 
+    def add(self, _state: Json, family: str, names: list[str], *_others: Any) -> None:
+        self.programs.append([family, *names])
+        self.found["missing"] = []
+
     def apply(self, settings: Json | None = None, check: bool = False) -> Json:
         given = {"mandatory_access_selinux": {"mode": "enforcing", **(settings or {})}}
         controls = [{"id": selinux.CONTROL, "settings": given}]
-        found: Json = work.apply(controls, {"run": "r1", "holder": "ops@bastion"}, check)
+        found: Json = work.apply(controls, GIVEN, check)
         return found
 
     def give(self, **settings: Any) -> Json:
         controls = [
             {"id": containers.CONTROL, "settings": {"mandatory_access_selinux_policy": settings}}
         ]
-        found: Json = work.apply(controls, {"run": "r1", "holder": "ops@bastion"}, False)
+        found: Json = work.apply(controls, GIVEN, False)
         return found
 
     def recorded(self) -> list[str]:
@@ -93,6 +98,12 @@ def test_the_first_step_prepares_the_next_boot(machine: Host) -> None:
     assert machine.programs == [["update-grub"]]
     assert machine.apply()["controls"] == {selinux.CONTROL: "unchanged"}
     assert "reboot" in found["notes"][0]
+
+
+def test_packages_that_are_missing_come_first(machine: Host) -> None:
+    machine.found["missing"] = ["selinux-policy-default", "auditd"]
+    machine.apply()
+    assert machine.programs == [["debian", "selinux-policy-default", "auditd"], ["update-grub"]]
 
 
 def test_check_mode_leaves_everything_as_it_is(machine: Host) -> None:

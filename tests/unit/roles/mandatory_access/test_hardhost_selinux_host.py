@@ -1,8 +1,7 @@
-"""What is read of a host: denials in audit records, policies that know containers or do not."""
+"""What is read of a host: denials in audit records, the configuration, GRUB's menu."""
 
 from __future__ import annotations
 
-import bz2
 from pathlib import Path
 from typing import Any
 
@@ -38,59 +37,6 @@ def test_a_denial_names_who_did_what_to_what() -> None:
 
 def test_denials_of_an_earlier_boot_do_not_count() -> None:
     assert host.parsed(RECORDS, since=1795296032) == []
-
-
-@pytest.mark.parametrize(
-    ("candidate", "wanted"),
-    [
-        ("2:2.20250213-13~deb13u1", True),
-        ("2:2.20240202-1", True),
-        ("2:2.20221101-9", False),
-        ("2:2.20210203-7", False),
-        ("(none)", False),
-    ],
-)
-def test_policies_with_a_type_for_containers(candidate: str, wanted: bool) -> None:
-    text = f"selinux-policy-default:\n  Installed: (none)\n  Candidate: {candidate}\n"
-    assert host.new_enough(text) is wanted
-
-
-def found(**changed: Any) -> dict[str, Any]:
-    return {"enabled": False, "containers": False, "config": {}, "family": "redhat", **changed}
-
-
-def test_where_it_runs_the_kernel_is_asked_what_the_policy_knows() -> None:
-    assert host.policy(found(enabled=True, containers=True)) == "known"
-    assert host.policy(found(enabled=True)) == "unknown"
-    assert host.policy(found()) == "offered"
-
-
-def test_where_it_does_not_run_its_store_is_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store, "STORE", str(tmp_path))
-    modules = tmp_path / "default/active/modules/100"
-    modules.mkdir(parents=True)
-    config = {"SELINUXTYPE": "default"}
-    assert host.policy(found(config=config, family="debian")) == "unknown"
-    (modules / "container").mkdir()
-    assert host.policy(found(config=config, family="debian")) == "known"
-
-
-def test_our_module_is_read_from_the_store_packed_or_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store, "STORE", str(tmp_path))
-    monkeypatch.setattr(store, "configuration", dict)
-    assert store.module_text("hardhost_container") is None
-    monkeypatch.setattr(store, "configuration", lambda: {"SELINUXTYPE": "default"})
-    assert store.module_text("hardhost_container") is None
-    file = tmp_path / "default/active/modules/400/hardhost_container/cil"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(bz2.compress(b"(type x_t)"))
-    assert store.module_text("hardhost_container") == "(type x_t)"
-    file.write_bytes(b"(type y_t)")
-    assert store.module_text("hardhost_container") == "(type y_t)"
 
 
 def test_the_configuration_keeps_what_is_not_the_mode(
@@ -145,7 +91,7 @@ class Records:
         monkeypatch.setattr(host, "AUDIT", str(self.log))
         monkeypatch.setattr(host, "AUDITD", str(self.auditd))
         monkeypatch.setattr(host, "_boot_time", lambda: BOOTED)
-        monkeypatch.setattr(host, "_output", lambda _words: self.journal)
+        monkeypatch.setattr(host.programs, "answer", lambda _words: self.journal)
 
     def domains(self) -> list[str] | None:
         found = host.denials()

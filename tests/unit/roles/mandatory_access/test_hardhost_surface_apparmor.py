@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,3 +137,18 @@ def test_the_labels_of_processes_are_read() -> None:
     name, mode = apparmor.label(1)
     assert name
     assert mode in ("", "enforce", "complain", "mixed", "unconfined")
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha1"])  # Linux 6.8 and newer, and before
+def test_a_policy_of_somebody_else_under_our_name_is_noticed(
+    algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apparmor, "SECURITY", str(tmp_path))
+    monkeypatch.setattr(apparmor, "compiled", lambda text: text.encode())
+    assert part.loaded_is_ours(found()), "where the kernel does not say"
+    folder = tmp_path / "apparmor/policy/profiles" / (part.profile.NAME + ".12")
+    folder.mkdir(parents=True)
+    for text, ours in ((part.profile.TEXT, True), (part.profile.TEXT + "#", False)):
+        digest = hashlib.new(algorithm, text.encode()).hexdigest()
+        (folder / f"raw_{algorithm}").write_text(digest + "\n")
+        assert part.loaded_is_ours(found()) is ours

@@ -8,6 +8,7 @@ import pytest
 from ansible.module_utils import hardhost_preconditions as preconditions
 from ansible.module_utils import hardhost_selinux_containers as containers
 from ansible.module_utils import hardhost_selinux_policy as policy
+from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_surface_selinux as surface
 from ansible.module_utils.hardhost_undo import stays, targets
 
@@ -35,7 +36,7 @@ def host(found: Json, given: Json = THERE, **changed: Any) -> Json:
 def policy_of_the_host(monkeypatch: pytest.MonkeyPatch) -> Json:
     """What the package manager would be asked."""
     answers: Json = {"policy": "known"}
-    monkeypatch.setattr(surface.host, "policy", lambda _found: answers["policy"])
+    monkeypatch.setattr(store, "policy", lambda _selinux, _family: answers["policy"])
     return answers
 
 
@@ -103,11 +104,13 @@ def labels(mode: str, **selinux: bool) -> Any:
     return preconditions.selinux_labels_usable(facts(selinux=given), {}, control)
 
 
-def test_labels_need_selinux_and_a_type_for_them() -> None:
+def test_labels_need_selinux_and_a_type_for_them(policy_of_the_host: Json) -> None:
     assert labels("apply") is None
     assert labels("apply", enabled=False)["decision"] == "pending"
     assert labels("report", enabled=False)["decision"] == "not_applicable"
-    assert labels("apply", containers=False)["decision"] == "not_applicable"
+    policy_of_the_host["policy"] = "unknown"
+    assert labels("apply")["decision"] == "not_applicable"
+    assert labels("apply", enabled=False)["decision"] == "not_applicable"
 
 
 def test_another_store_is_left_only_where_nothing_goes_out_of_sight() -> None:

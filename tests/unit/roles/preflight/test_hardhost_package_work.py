@@ -105,6 +105,14 @@ def test_a_package_is_recorded_with_what_it_brings_along_before_it_is_installed(
     assert "'name': 'with'" in done[1]
 
 
+def test_a_package_whose_programs_are_gone_is_installed_once_more(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work.packages, "simulate", lambda *words: " ".join(words))
+    work.add({}, "debian", ["new"], "a/b", "run", INPUTS, again=True)
+    assert done[-1] == "--no-install-recommends --reinstall new"
+
+
 def test_a_package_that_would_change_the_engine_is_not_added(
     done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
