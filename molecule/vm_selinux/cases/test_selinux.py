@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.hosts.container_host import Host
 from tests.hosts.project import Project, Report
-from tests.hosts.steps import EVERY_POINT
+from tests.hosts.steps import EVERY_POINT, LONG
 from tests.sabotage import states
 from tests.sabotage.states import State
 
@@ -37,6 +37,18 @@ arping -c 1 -w 1 -I lo 127.0.0.1 2>&1 | grep -q 'not ARPable' && echo packet soc
 echo 1 > /proc/sys/net/ipv4/conf/all/log_martians && echo sysctl
 true
 """
+DATA_ROOT = """set -eu
+python3 - <<'END'
+import json
+path = "/etc/docker/daemon.json"
+options = json.load(open(path))
+options.{}
+json.dump(options, open(path, "w"), indent=1)
+END
+systemctl restart docker
+"""
+MOVE = "mkdir /srv/docker\n" + DATA_ROOT.format('update({"data-root": "/srv/docker"})')
+MOVE_BACK = DATA_ROOT.format('pop("data-root")') + "rm -r /srv/docker\n"
 WANTED = {"own files", "tcp"}
 FORBIDDEN = {"raw socket", "packet socket"}
 
@@ -143,6 +155,25 @@ def test_6_it_is_the_same_after_a_reboot(selinux: Project, host: Host) -> None:
     reboot()
     passes(selinux, host)
     selinux.play().assert_unchanged(host)
+
+
+@LONG
+def test_6_another_data_root(selinux: Project, host: Host) -> None:
+    """Docker's data on another disk: containers cannot read it until its files have labels."""
+    host.sh(MOVE)
+    report = selinux.verify()
+    assert statuses(report, host)[POLICY] == "fail", report.text
+    assert "the policy has none for /srv/docker" in report.reasons(host.name)[POLICY]
+    selinux.play().assert_converged(host)
+    passes(selinux, host)
+    host.sh(IMAGE)
+    assert in_container(host, "--security-opt label=type:hardhost_container_t")[1] == WANTED
+    host.sh("chcon -t default_t /srv/docker")
+    assert statuses(selinux.verify(), host)[POLICY] == "fail"
+    selinux.play().assert_converged(host)
+    passes(selinux, host)
+    host.sh(MOVE_BACK)
+    passes(selinux, host)
 
 
 def test_7_the_way_back(selinux: Project, host: Host) -> None:

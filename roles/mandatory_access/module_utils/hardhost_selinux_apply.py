@@ -105,9 +105,11 @@ class Work:
             ]
             run(["setsebool", "-P"] + pairs, seconds=SECONDS)
         if todo["line"]:
-            self._label(state, todo["line"], containers.SUBSTITUTIONS % found["kind"])
+            self._substitute(state, todo["line"], containers.SUBSTITUTIONS % found["kind"])
+        if todo["relabel"]:
+            run(["restorecon", "-R", todo["relabel"]], seconds=SECONDS)
 
-    def _label(self, state, line, path):
+    def _substitute(self, state, line, path):
         before = {"present": False}
         self.record(
             state, containers.CONTROL, "line", path, before, {"present": True, "value": line}
@@ -115,9 +117,6 @@ class Work:
         data = files.read(path) or b""
         # The first line that fits is taken: ours is more precise than what others may have.
         files.replace(path, line.encode("utf-8") + b"\n" + data, files.describe(path))
-        root = line.split()[0]
-        if os.path.isdir(root):
-            run(["restorecon", "-R", root], seconds=SECONDS)
 
 
 class module_file:  # noqa: N801 - used like a function

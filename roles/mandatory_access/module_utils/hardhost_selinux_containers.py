@@ -15,12 +15,13 @@ from ansible.module_utils import hardhost_selinux_store as store
 
 CONTROL = "mandatory_access/selinux_container_policy"
 STANDARD = "/var/lib/docker"
+DATA = "container_var_lib_t"  # what both families' policies give it
 SUBSTITUTIONS = "/etc/selinux/%s/contexts/files/file_contexts.subs"
 
 
 def read(facts, inputs):
-    """The module's text in the store, whether the kernel has it, booleans, and the substitution of the data root."""
-    kind = store.configuration().get("SELINUXTYPE", "")
+    """The module's text in the store, whether the kernel has it, booleans, and the data root with its type."""
+    kind, root = store.configuration().get("SELINUXTYPE", ""), data_root(facts)
     wanted = inputs.get("mandatory_access_selinux_booleans") or {}
     return {
         "kind": kind,
@@ -28,7 +29,8 @@ def read(facts, inputs):
         "loaded": facts["selinux"]["enabled"] and kernel.known(policy.CONTEXT),
         "booleans": host.booleans(wanted),
         "lines": substitutions(kind),
-        "root": data_root(facts),
+        "root": root,
+        "labelled": kernel.kind(kernel.label(root)),
     }
 
 
@@ -52,8 +54,12 @@ def line(found):
 
 
 def plan(settings, found):
-    """`{module: text or None, booleans: {name: [before, after]}, line}`: what is to be done."""
-    wanted = settings.get("booleans") or {}
+    """`{module: text or None, booleans: {name: [before, after]}, line, relabel}`: what is to be done.
+
+    `relabel`: the data root, where its files may have types that containers cannot read; "" where not, or where there are none.
+    """
+    wanted, substitution = settings.get("booleans") or {}, line(found)
+    wrong = found["labelled"] and (substitution or found["labelled"] != DATA)
     missing = found["text"] != policy.TEXT or not found["loaded"]
     return {
         "module": policy.TEXT if missing else None,
@@ -62,7 +68,8 @@ def plan(settings, found):
             for name, value in sorted(wanted.items())
             if found["booleans"].get(name) not in (None, value)
         },
-        "line": line(found),
+        "line": substitution,
+        "relabel": found["root"] if wrong else "",
     }
 
 
@@ -90,6 +97,9 @@ def changes(settings, found):
     if todo["line"]:
         what = "%s: %s" % (SUBSTITUTIONS % found["kind"], todo["line"])
         shown.append({"what": what, "before": None, "after": "present"})
+    if todo["relabel"]:
+        what = "labels of " + todo["relabel"]
+        shown.append({"what": what, "before": found["labelled"], "after": DATA})
     return shown
 
 

@@ -30,7 +30,12 @@ def observe(facts, inputs, settings):
         found["policy"] = containers.observe(asked)
         found["policy"]["wanted"] = asked.get("booleans") or {}
         there = containers.read(facts, inputs)
-        found["policy"]["current"] = containers.plan(asked, there)["module"] is None
+        todo = containers.plan(asked, there)
+        found["policy"]["current"] = todo["module"] is None
+        if todo["line"]:
+            found["policy"]["unlabelled"] = "the policy has none for %s" % there["root"]
+        elif todo["relabel"]:
+            found["policy"]["unlabelled"] = "%s is labelled %s" % (there["root"], there["labelled"])
     return found
 
 

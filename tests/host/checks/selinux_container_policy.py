@@ -19,6 +19,10 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
         return failed(f"the kernel would not keep to our policy: {'; '.join(found['wrong'])}")
     if not found["current"]:
         return failed("the module in the policy's store is not ours of this version")
+    if found.get("unlabelled"):
+        return failed(
+            f"the data root has not the labels that containers need: {found['unlabelled']}"
+        )
     different = [
         f"{name} is {'on' if found['booleans'].get(name) else 'off'}"
         for name, value in sorted(found["wanted"].items())

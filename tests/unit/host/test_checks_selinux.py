@@ -61,6 +61,7 @@ def test_enforcing_passes(reading: Reading) -> None:
         ({**POLICY, "permissive": True}, "permissive"),
         ({**POLICY, "wrong": ["rawip_socket create is allowed"]}, "rawip_socket"),
         ({**POLICY, "current": False}, "store"),
+        ({**POLICY, "unlabelled": "/data is labelled default_t"}, "/data is labelled default_t"),
         ({**POLICY, "booleans": {"x": False}}, "x is off"),
     ],
 )

@@ -23,6 +23,7 @@ THERE: Json = {
     "booleans": {},
     "lines": [],
     "root": "/var/lib/docker",
+    "labelled": containers.DATA,
 }
 
 
@@ -158,6 +159,14 @@ def test_another_data_root_gets_the_labels_of_the_standard_one(given: Json, want
     assert containers.line({**THERE, "root": root}) == wanted
     known = {**THERE, "root": root, "lines": [f"{root} /var/lib/docker"]}
     assert containers.line(known) == ""
+
+
+def test_a_data_root_with_other_labels_is_labelled() -> None:
+    shown = containers.changes({}, {**THERE, "labelled": "default_t"})
+    assert [(one["what"], one["before"]) for one in shown] == [
+        ("labels of /var/lib/docker", "default_t")
+    ]
+    assert containers.changes({}, {**THERE, "labelled": ""}) == [], "a file system without labels"
 
 
 def test_a_module_that_containers_were_created_with_stays() -> None:

@@ -1,4 +1,4 @@
-"""SELinux on the disk: our module in the policy's store, and policies that know containers or do not."""
+"""SELinux on the disk: our module in the store, and policies that know containers or do not."""
 
 from __future__ import annotations
 
