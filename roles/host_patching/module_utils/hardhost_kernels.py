@@ -14,6 +14,8 @@ from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_packages as packages
 from ansible.module_utils import hardhost_state as states
 
+# The version, what builds it for a release of the distribution (a newer one counts as the same kind), and the kind.
+RELEASE = re.compile(r"([\d.+~-]*)(deb\d+[\d.+~-]*|el\d+(?:_\d+)?\.?|fc\d+\.?|)(.*)")
 REBOOT = os.path.join(states.DIRECTORY, "reboot.json")  # the last one of ours
 
 
@@ -59,13 +61,14 @@ def newest_of(release, installed):
 
 
 def flavour(release):
-    """What follows the numbers: cloud-amd64, generic."""
-    return re.sub(r"^[\d.+~-]*(?:deb\d+[\d.]*-)?", "", release)
+    """The kind of a kernel: cloud-amd64, generic, x86_64+rt."""
+    return RELEASE.match(release).group(3)
 
 
 def order(release):
-    """A key that sorts releases as people read them: numbers as numbers."""
-    return [int(part) for part in re.findall(r"\d+", release)]
+    """A key that sorts releases as people read them: numbers as numbers, the distribution's own after the version's."""
+    version, distribution, _kind = RELEASE.match(release).groups()
+    return [[int(part) for part in re.findall(r"\d+", text)] for text in (version, distribution)]
 
 
 def outdated(kernels):
