@@ -5,11 +5,11 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 
 from ansible.module_utils import hardhost_advisories as advisories
+from ansible.module_utils import hardhost_mounts as mounts
 from ansible.module_utils import hardhost_packages as packages
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_sources as sources
@@ -283,21 +283,13 @@ def changelog_of(program):
 
 
 def observe_partition(facts, _inputs):
-    """The directories that hold images and containers, and whether each is a file system of its own."""
+    """The directories that hold images and containers, each with the general directory whose file system it is on."""
     root = facts["info"].get("DockerRootDir") or "/var/lib/docker"
     paths = [re.sub(r"/\d+\.\d+$", "", root)]
     status = dict(pair for pair in facts["info"].get("DriverStatus") or [] if len(pair) == 2)
     if "containerd" in status.get("driver-type", ""):
         paths.append("/var/lib/containerd")
-    return {"problem": "", "paths": {path: apart(path) for path in paths}}
-
-
-def apart(path):
-    """Whether a directory lies on another file system than /."""
-    try:
-        return os.stat(path).st_dev != os.stat("/").st_dev
-    except OSError:
-        return False
+    return {"problem": "", "shared": {path: mounts.shared_with(path) for path in paths}}
 
 
 PRECONDITIONS = {"engine_upgrade_allowed": engine_upgrade_allowed}

@@ -1,4 +1,4 @@
-"""The directories of images and containers are file systems of their own."""
+"""The directories of images and containers have a file system of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def check(host: ObservedHost, control: dict[str, Any], _artifact: dict[str, Any]
     found = host.reading["surfaces"]["docker_engine"][control["id"]]
     if found["problem"]:
         return failed(found["problem"])
-    together = [path for path, apart in found["paths"].items() if not apart]
-    if together:
-        return failed(f"on the file system of /: {', '.join(together)}")
-    return passed(f"apart from /: {', '.join(found['paths'])}")
+    shared = [f"{path} is on that of {other}" for path, other in found["shared"].items() if other]
+    if shared:
+        return failed(f"no file system of its own: {', '.join(shared)}")
+    return passed(f"a file system of its own: {', '.join(found['shared'])}")
