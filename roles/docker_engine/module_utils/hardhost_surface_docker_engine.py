@@ -6,9 +6,8 @@ SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import re
-import shutil
 
-from ansible.module_utils import hardhost_advisories as advisories
+from ansible.module_utils import hardhost_components as components
 from ansible.module_utils import hardhost_mounts as mounts
 from ansible.module_utils import hardhost_packages as packages
 from ansible.module_utils import hardhost_running as running
@@ -23,7 +22,6 @@ PARTITION = "docker_engine/data_root_partition"
 MAIN = ("docker.io", "docker-ce", "moby-engine")  # the engine's own package, by whoever packaged it
 PINNED = MAIN + ("docker-ce-cli", "docker-cli", "moby-cli", "docker-ce-rootless-extras")
 PACKAGE = "package "  # before a package's name, in what would change
-PROGRAMS = {"engine": "dockerd", "containerd": "containerd", "runc": "runc"}
 
 
 def read(_facts, _inputs):
@@ -220,7 +218,7 @@ def observe(facts, inputs, settings):
     readers = {
         UPDATED: observe_updates,
         RUNNING: lambda facts, _inputs: {"why": running.outdated(facts), "problem": ""},
-        FIXED: observe_fixed,
+        FIXED: lambda facts, _inputs: components.observe(facts),
         PARTITION: observe_partition,
     }
     found = {}
@@ -247,39 +245,6 @@ def observe_updates(facts, inputs):
             "unknown": True,
         }
     return dict(plan(inputs, today()), installed=there, age=age, unknown=False)
-
-
-def observe_fixed(_facts, _inputs):
-    """Versions of the components by their own words, and what is open in them."""
-    versions = {component: version_of(program) for component, program in PROGRAMS.items()}
-    changelogs = {component: changelog_of(program) for component, program in PROGRAMS.items()}
-    return {
-        "problem": "",
-        "date": advisories.DATE,
-        "versions": versions,
-        "open": advisories.findings(versions, changelogs),
-        "unknown": [component for component, version in versions.items() if not version],
-    }
-
-
-def version_of(program):
-    """The version that a program says it has; "" where there is none."""
-    try:
-        _code, text, _errors = packages.run([program, "--version"], 30)
-    except PackagesError:
-        return ""
-    found = re.search(r"\d+\.\d+\.\d+[^\s,]*", text)
-    return found.group(0) if found else ""
-
-
-def changelog_of(program):
-    """The changelog of the package that a program is from: another one, put before it, gets no credit for it."""
-    path = shutil.which(program, path=packages.ENVIRONMENT["PATH"])
-    try:
-        name = packages.owner(path) if path else ""
-    except PackagesError:  # no dpkg: a version has to do
-        return ""
-    return packages.changelog(name) if name else ""
 
 
 def observe_partition(facts, _inputs):

@@ -1,4 +1,4 @@
-"""No advisory that is known to this release is open in a component of the engine."""
+"""No advisory that is known to this release is open in what runs of the engine's components."""
 
 from __future__ import annotations
 
@@ -16,9 +16,18 @@ def check(host: ObservedHost, control: dict[str, Any], _artifact: dict[str, Any]
     if found["unknown"]:
         return failed(f"the version is not known of {', '.join(found['unknown'])}")
     if found["open"]:
-        return failed(f"open, by advisories up to {found['date']}: {_named(found['open'])}")
+        return failed(
+            f"open, by advisories up to {found['date']}: {_named(found['open'])}{_restarts(found)}"
+        )
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     return passed(f"{versions}: nothing known is open, by advisories up to {found['date']}")
+
+
+def _restarts(found: dict[str, Any]) -> str:
+    """What of that another version would mend that is installed already."""
+    components = {one["component"] for one in found["open"]}
+    missing = [why for component, why in found["replaced"].items() if component in components]
+    return "".join(f"; {why}: a restart is missing" for why in missing)
 
 
 def _named(findings: list[dict[str, Any]]) -> str:
