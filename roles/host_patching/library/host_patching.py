@@ -93,29 +93,31 @@ class Patching:
         )
 
     def _updates(self, state):
-        control = self.controls[surface.SECURITY]
-        if self.redhat:
-            self._redhat_updates(state, control)
-            return
-        work.wait_for_locks(self.lock_seconds)
-        self.answer["mended"] = [name or "dpkg's journal" for name in work.mend(self.seconds)]
-        self._refresh()
-        pending = packages.pending(surface.scope(control))
+        scope = surface.scope(self.controls[surface.SECURITY])
+        pending = redhat.pending(scope) if self.redhat else self._debian_pending(scope)
         self.answer["held"] = [worded(one) for one in pending if one["held"]]
         self.answer["kept_back"] = [
             worded(one) for one in pending if not one["held"] and not one["possible"]
         ]
-        self._upgrade(state, surface.chosen(pending))
+        upgrade = self._redhat_upgrade if self.redhat else self._upgrade
+        chosen = surface.chosen(pending)
+        if chosen:
+            upgrade(state, chosen, scope)
         self._services()
+
+    def _debian_pending(self, scope):
+        """What is pending once dpkg has ended what was interrupted, and the lists are new."""
+        work.wait_for_locks(self.lock_seconds)
+        self.answer["mended"] = [name or "dpkg's journal" for name in work.mend(self.seconds)]
+        self._refresh()
+        return packages.pending(scope)
 
     def _refresh(self):
         valid = self.given["inputs"]["preflight_package_lists_valid"]
         self.answer["refreshed"] |= work.refresh_where_old(valid, self.lock_seconds)
 
-    def _upgrade(self, state, chosen):
+    def _upgrade(self, state, chosen, _scope):
         """Upgrade these packages and what they need, and nothing else."""
-        if not chosen:
-            return
         words = ["--only-upgrade"] + ["%s=%s" % (one["name"], one["after"]) for one in chosen]
         self._install(state, words)
 
@@ -146,20 +148,16 @@ class Patching:
                 % "; ".join(wrong)
             )
 
-    def _redhat_updates(self, state, control):
-        pending = redhat.pending(surface.scope(control))
-        if not pending:
-            return
-        before = {one["name"]: one["before"] for one in pending}
-        steps = [dict(one, origins="") for one in pending]
-        packages.record(state, steps, surface.SECURITY, self.given["run"])
-        code, text = work.in_unit(
-            ["dnf", "-y", "upgrade"] + redhat.words(surface.scope(control)), self.seconds
-        )
+    def _redhat_upgrade(self, state, chosen, scope):
+        """dnf chooses again by the same words, and leaves alone what is locked."""
+        before = redhat.installed()
+        packages.record(state, chosen, surface.SECURITY, self.given["run"])
+        try:
+            code, text = work.in_unit(["dnf", "-y", "upgrade"] + redhat.words(scope), self.seconds)
+        finally:
+            self.answer["updated"].update(packages.differences(before, redhat.installed()))
         if code:
             raise PackagesError("dnf upgrade: %s" % packages.said(text, 8))
-        for one in pending:
-            self.answer["updated"][one["name"]] = [before[one["name"]], one["after"]]
 
     def _automatic(self, state):
         if self.redhat:
@@ -170,15 +168,18 @@ class Patching:
         self._write(state, surface.automatic_files())
 
     def _redhat_automatic(self, state):
-        if packages.run(["rpm", "--query", redhat.AUTOMATIC], 60)[0]:
+        if not redhat.installed([redhat.AUTOMATIC]):
             self._add(state, redhat.AUTOMATIC)
         self._write(state, redhat.automatic_files(surface.AUTOMATIC))
-        packages.output(["systemctl", "enable", "--now", redhat.TIMER])
+        run = self.given["run"]
+        self.answer["changed"] |= redhat.start_timer(state, run, surface.AUTOMATIC)
 
     def _add(self, state, name):
         """The distribution's tool itself."""
         family, run = self.given["os"]["family"], self.given["run"]
         added = work.add(state, family, [name], surface.AUTOMATIC, run, self.given["inputs"])
+        if self.redhat:
+            added = packages.differences({}, redhat.installed([name]))
         self.answer["updated"].update(added)
 
     def _write(self, state, wanted):

@@ -10,11 +10,14 @@ import re
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_packages as packages
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_packages import PackagesError
 
 AUTOMATIC = "dnf-automatic"
 PATH = "/etc/dnf/automatic.conf"
 TIMER = "dnf-automatic.timer"
+LOCKS = "/etc/dnf/plugins/versionlock.list"
 TEXT = """# Written by hardhost (host_patching/automatic_updates); changes are overwritten.
 [commands]
 upgrade_type = security
@@ -37,22 +40,33 @@ def words(scope):
 
 
 def pending(scope):
-    """`[{name, before, after, security, held, possible}]`, by name."""
-    code, text, errors = packages.run(["dnf", "-q", "check-update"] + words(scope), 300)
+    """`[{name, before, after, security, held, possible}]`, by name; what is locked is among it, which dnf itself would hide."""
+    locked = locks((files.read(LOCKS) or b"").decode("utf-8", "replace"))
+    command = ["dnf", "-q"] + (["--disableplugin=versionlock"] if locked else []) + ["check-update"]
+    code, text, errors = packages.run(command + words(scope), 300)
     if code not in (0, 100):
         raise PackagesError("dnf check-update: %s" % packages.said(errors + text))
-    return parsed(text, packages_of(text))
-
-
-def packages_of(text):
-    """The installed versions of what `dnf check-update` names."""
     names = [name for name, _version in _lines(text)]
-    if not names:
-        return {}
+    return parsed(text, installed(names) if names else {}, locked)
+
+
+def locks(text):
+    """The packages that the list of `dnf versionlock` names, whatever version of them it wants or does not want."""
+    entries = [line.strip().lstrip("!") for line in text.splitlines() if line.strip()[:1] != "#"]
+    return {re.sub(r"-[^-]*\d[^-]*-[^-]+$|-\*$", "", one) for one in entries if one}
+
+
+def installed(names=()):
+    """`{name: version}` of what rpm has, or of those among `names`; of a kernel that is there more than once all versions."""
     shape = "%{NAME} %{EVR}\n"
-    _code, answer, _errors = packages.run(["rpm", "--query", "--queryformat", shape] + names, 60)
-    pairs = (line.split(" ") for line in answer.splitlines())
-    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+    _code, answer, _errors = packages.run(
+        ["rpm", "--query", "--queryformat", shape] + (list(names) or ["--all"])
+    )
+    found = {}
+    for pair in (line.split(" ") for line in answer.splitlines()):
+        if len(pair) == 2:
+            found.setdefault(pair[0], set()).add(pair[1])
+    return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
 
 
 def _lines(text):
@@ -60,15 +74,15 @@ def _lines(text):
     return re.findall(r"^(\S+)\.\w+ +(\S+) +\S+$", body, re.MULTILINE)
 
 
-def parsed(text, installed):
+def parsed(text, there, locked=()):
     """The words of `dnf check-update` as data."""
     return [
         {
             "name": name,
-            "before": installed.get(name, ""),
+            "before": there.get(name, ""),
             "after": version,
             "security": True,
-            "held": False,
+            "held": name in locked,
             "possible": True,
         }
         for name, version in sorted(_lines(text))
@@ -81,23 +95,44 @@ def automatic_files(control):
 
 
 def automatic_changes(control):
-    """The tool itself, and its configuration."""
-    code, _text, _errors = packages.run(["rpm", "--query", AUTOMATIC], 60)
-    shown = [{"what": "package " + AUTOMATIC, "before": None, "after": "installed"}] if code else []
-    return shown + managed.changes(automatic_files(control)).get(control, [])
+    """The tool itself, its configuration, and its timer."""
+    shown = []
+    if not installed([AUTOMATIC]):
+        shown.append({"what": "package " + AUTOMATIC, "before": None, "after": "installed"})
+    shown += managed.changes(automatic_files(control)).get(control, [])
+    known = units.show(TIMER)
+    if off(known):
+        before = known.get("UnitFileState") or None
+        shown.append({"what": TIMER, "before": before, "after": "enabled, and started"})
+    return shown
+
+
+def off(known):
+    """Whether a timer does not run, or would not after the next boot."""
+    return known.get("ActiveState") != "active" or known.get("UnitFileState") == "disabled"
+
+
+def start_timer(state, run, control):
+    """Whether the timer had to be switched on; where it was disabled this is recorded first, for a rollback."""
+    known = units.show(TIMER)
+    if not off(known):
+        return False
+    if known.get("UnitFileState") == "disabled":
+        states.record(state, run, control, "unit", TIMER, {"enabled": False}, {"enabled": True})
+        states.save(state)
+    packages.output(["systemctl", "enable", "--now", TIMER])
+    return True
 
 
 def observe_automatic():
     """Timer and configuration."""
-    code, _text, _errors = packages.run(["rpm", "--query", AUTOMATIC], 60)
-    if code:
+    if not installed([AUTOMATIC]):
         return {"problem": "", "installed": False}
-    _code, state, _errors = packages.run(["systemctl", "is-active", TIMER], 30)
     text = (files.read(PATH) or b"").decode("utf-8", "replace")
     return {
         "problem": "",
         "installed": True,
-        "timers": {TIMER: state.strip()},
+        "timers": {TIMER: units.show(TIMER).get("ActiveState", "")},
         "wrong": wrong(text),
         "chosen": [],
         "security_origins": True,

@@ -46,21 +46,29 @@ def changes(control, facts, inputs):
 
 
 def update_changes(control, facts, inputs):
-    """Lists that are too old, what dpkg has left, what is not the newest, and who goes on with what was replaced."""
+    """What the package manager would do, and who goes on with what was replaced."""
+    wanted = scope(control)
     if facts["os"]["family"] == "redhat":
-        return [_upgrade(one) for one in redhat.pending(scope(control))]
+        shown = [_upgrade(one) for one in chosen(redhat.pending(wanted))]
+    else:
+        shown = _debian_changes(wanted, inputs)
+    may, _never = outdated.restartable(outdated.services())
+    return shown + [
+        {"what": "service %s" % one, "before": "runs replaced files", "after": "restarted"}
+        for one in may
+    ]
+
+
+def _debian_changes(wanted, inputs):
+    """Lists that are too old, what dpkg has left, and what is not the newest."""
     shown = packages.list_changes(inputs)
     shown += [
         {"what": "package %s" % (name or "database"), "before": "half-way", "after": "configured"}
         for name in packages.unfinished()
     ]
     if not shown or packages.lists_age() is not None:
-        shown += [_upgrade(one) for one in chosen(packages.pending(scope(control)))]
-    may, _never = outdated.restartable(outdated.services())
-    return shown + [
-        {"what": "service %s" % one, "before": "runs replaced files", "after": "restarted"}
-        for one in may
-    ]
+        shown += [_upgrade(one) for one in chosen(packages.pending(wanted))]
+    return shown
 
 
 def scope(control):
@@ -200,28 +208,20 @@ def observe(facts, inputs, settings):
 def observe_updates(facts, _inputs, settings):
     """Lists, what is pending, what dpkg has left, and services that run replaced files."""
     wanted = settings["host_patching_updates"]["scope"]
-    if facts["os"]["family"] == "redhat":
-        return {
-            "problem": "",
-            "age": 0,
-            "pending": redhat.pending(wanted),
-            "unfinished": [],
-            "services": [],
-            "until_reboot": [],
-        }
-    if not sources.listed():
+    if not sources_of(facts):
         return {"problem": NO_SOURCES, "unknown": True}
-    age = packages.lists_age()
     may, never = outdated.restartable(outdated.services())
-    return {
-        "problem": "",
-        "age": age,
-        "limit": packages.OLD_LISTS,
-        "unfinished": packages.unfinished(),
-        "pending": packages.pending(wanted) if age is not None else [],
-        "services": may,
-        "until_reboot": never,
-    }
+    found = {"problem": "", "unfinished": [], "services": may, "until_reboot": never}
+    if facts["os"]["family"] == "redhat":  # dnf sees to the age of its lists itself
+        return dict(found, age=0, pending=redhat.pending(wanted))
+    age = packages.lists_age()
+    return dict(
+        found,
+        age=age,
+        limit=packages.OLD_LISTS,
+        unfinished=packages.unfinished(),
+        pending=packages.pending(wanted) if age is not None else [],
+    )
 
 
 def observe_automatic(facts, _inputs, _settings):

@@ -28,10 +28,12 @@ def _pending(found: dict[str, Any]) -> Verdict:
     if found["services"]:
         return failed(f"services run files that were replaced: {', '.join(found['services'])}")
     if found["pending"]:
-        return pending(f"on hold (apt-mark showhold): {_named(found['pending'])}")
+        return pending(f"on hold: {_named(found['pending'])}")
     if found["until_reboot"]:
         names = ", ".join(found["until_reboot"])
         return pending(f"until they are restarted, by you or a reboot, {names} run replaced files")
+    if "limit" not in found:
+        return passed("none is pending, by dnf's lists")
     return passed(f"none is pending, by package lists that are {int(found['age'] // 60)} min old")
 
 

@@ -23,7 +23,7 @@ def run(check: str, role: str, **found: Any) -> Verdict:
     [
         ({}, "pass", "none is pending, by package lists that are 10 min old"),
         ({"pending": [UPDATE]}, "fail", "1 updates are pending: openssl (1 -> 2)"),
-        ({"pending": [{**UPDATE, "held": True}]}, "pending", "on hold (apt-mark showhold)"),
+        ({"pending": [{**UPDATE, "held": True}]}, "pending", "on hold: openssl (1 -> 2)"),
         ({"services": ["cron.service"]}, "fail", "services run files that were replaced: cron"),
         ({"until_reboot": ["dbus.service"]}, "pending", "by you or a reboot, dbus.service run"),
         ({"services": ["a"], "until_reboot": ["b"]}, "fail", "replaced: a"),
@@ -40,6 +40,12 @@ def test_security_updates(changed: dict[str, Any], status: str, words: str) -> N
     verdict = run("security_updates", "host_patching", **{**whole, "until_reboot": [], **changed})
     assert verdict.status == status
     assert words in verdict.reason
+
+
+def test_dnf_sees_to_its_lists_itself() -> None:
+    found = {"age": 0, "unfinished": [], "pending": [], "services": [], "until_reboot": []}
+    verdict = run("security_updates", "host_patching", **found)
+    assert (verdict.status, verdict.reason) == ("pass", "none is pending, by dnf's lists")
 
 
 def kernel(why: str, reason: str) -> Verdict:

@@ -9,7 +9,6 @@ from ansible.module_utils import hardhost_automatic_updates as automatic
 from ansible.module_utils import hardhost_kernels as kernels
 from ansible.module_utils import hardhost_outdated as outdated
 from ansible.module_utils import hardhost_packages as packages
-from ansible.module_utils import hardhost_redhat as redhat
 from ansible.module_utils import hardhost_surface_host_patching as surface
 
 from tests.unit.roles.hosts import container, facts, module
@@ -261,27 +260,3 @@ def test_every_package_of_the_engine_is_excluded_and_no_other() -> None:
 )
 def test_the_dry_run_says_what_it_would_do(said: str, chosen: list[str] | None) -> None:
     assert automatic.chosen(said) == chosen
-
-
-DNF = """
-bash.x86_64            5.1.8-9.el9_4       baseos
-docker-ce.x86_64       3:29.1.0-1.el9      docker
-Obsoleting Packages
-old.noarch             1.0                 baseos
-"""
-
-
-def test_what_dnf_says_is_pending() -> None:
-    found = redhat.parsed(DNF, {"bash": "5.1.8-6.el9"})
-    assert [(one["name"], one["before"], one["after"]) for one in found] == [
-        ("bash", "5.1.8-6.el9", "5.1.8-9.el9_4"),
-        ("docker-ce", "", "3:29.1.0-1.el9"),
-    ]
-    assert "--exclude=docker-ce" in redhat.words("all")
-    assert "--security" in redhat.words("security")
-
-
-def test_the_configuration_of_dnf_automatic() -> None:
-    (file,) = redhat.automatic_files("x/y")
-    assert redhat.wrong(file["data"].decode()) == []
-    assert redhat.wrong("[commands]\napply_updates = no\n")[0] == "apply_updates is off"
