@@ -59,6 +59,8 @@ class RoleFile(Frozen):
     only_with: dict[str, Names] = {}  # file -> the settings variables without which it is left out
     # settings variable -> pattern of a name in it -> value -> why a control with that is refused
     refused: dict[Name, dict[str, dict[str, Text]]] = {}
+    # settings variable -> letter -> the one that means the same in names; `refused` has that one
+    alike: dict[Name, dict[str, str]] = {}
 
 
 def load_catalog(content: Content, problems: Problems) -> tuple[Catalog, list[LoadedControl]]:
@@ -143,14 +145,16 @@ def _load_role(
         problems.extend(error.problems)
         broken.add(path.name)
         options, defaults = {}, {}
+    about = _about(path, Problems())
     return Role(
         name=path.name,
         path=path,
         settings=frozenset(name for name, option in options.items() if is_settings(option)),
         inputs=tuple(inputs_of(path.name, options, defaults)),
         controls=tuple(controls),
-        only_with=_about(path, Problems()).only_with,
-        refused=_about(path, Problems()).refused,
+        only_with=about.only_with,
+        refused=about.refused,
+        alike=about.alike,
     )
 
 

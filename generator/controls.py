@@ -74,10 +74,13 @@ def _check_refused(
     one: LoadedControl, path: tuple[str, ...], value: object, catalog: Catalog, problems: Problems
 ) -> None:
     """What a role says would do harm wherever it is set."""
-    patterns = catalog.roles[one.control.role].refused.get(path[0], {})
+    role = catalog.roles[one.control.role]
     name = dotted(path[1:])
-    for pattern, values in patterns.items():
-        if fnmatchcase(name, pattern) and str(value) in values:
+    usual = name
+    for letter, same in role.alike.get(path[0], {}).items():
+        usual = usual.replace(letter, same)
+    for pattern, values in role.refused.get(path[0], {}).items():
+        if fnmatchcase(usual, pattern) and str(value) in values:
             text = f"{name} must not be {value}: {values[str(value)]}"
             _note(one, ("settings", *path), text, problems)
 

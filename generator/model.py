@@ -195,6 +195,7 @@ class Role(NamedTuple):
     controls: tuple[Control, ...]
     only_with: Mapping[str, tuple[str, ...]]
     refused: Mapping[str, Mapping[str, Mapping[str, str]]] = {}
+    alike: Mapping[str, Mapping[str, str]] = {}
 
 
 class Given(NamedTuple):
