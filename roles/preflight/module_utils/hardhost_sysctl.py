@@ -103,7 +103,10 @@ def normal(name):
 
 
 def at_boot(key, without=()):
-    """`{file, line, value}` of the line that counts at the next boot, None where no file sets it."""
+    """`{file, line, value, over}` of the line that counts at the next boot, None where no file sets it.
+
+    `over`: the lines before it that wanted another value.
+    """
     return _last(key, [file for file in ordered() if file not in without])
 
 
@@ -119,4 +122,6 @@ def _last(key, from_files):
         for number, name, value in lines(file)
         if name == key
     ]
-    return found[-1] if found else None
+    if not found:
+        return None
+    return dict(found[-1], over=[one for one in found if one["value"] != found[-1]["value"]])

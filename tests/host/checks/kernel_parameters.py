@@ -35,7 +35,8 @@ def _parameter(one: dict[str, Any]) -> Verdict:
             f"{key} is {one['live']}, but `sysctl --system` sets it to {_place(one['command'])}, "
             "which it reads last"
         )
-    return passed(f"{key} is {one['live']}")
+    over = ", ".join(_place(line) for line in boot["over"])
+    return passed(f"{key} is {one['live']}" + (f", which overrides {over}" if over else ""))
 
 
 def _place(line: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ def run(name: str, **found: Any) -> Verdict:
 def parameter(**changed: Any) -> dict[str, Any]:
     return {
         "key": "kernel.sysrq", "wanted": "0", "live": "0", "enough": True,
-        "boot": {**PLACE, "value": "0"}, "boot_enough": True, "command": None,
+        "boot": {**PLACE, "value": "0", "over": []}, "boot_enough": True, "command": None,
         "command_enough": True, **changed,
     }  # fmt: skip
 
@@ -38,6 +38,10 @@ def module(**changed: Any) -> dict[str, Any]:
     ("changed", "status", "words"),
     [
         ({}, "pass", "kernel.sysrq is 0"),
+        (
+            {"boot": {**PLACE, "value": "0", "over": [{**PLACE, "file": "/etc/sysctl.d/a.conf"}]}},
+            "pass", "is 0, which overrides 1 (/etc/sysctl.d/a.conf, line 3)",
+        ),
         ({"live": "1", "enough": False}, "fail", "wanted is 0"),
         ({"boot": None, "boot_enough": False}, "fail", "no file sets it"),
         ({"boot": PLACE, "boot_enough": False}, "fail", "to 1 (/etc/sysctl.d/zzz.conf, line 3)"),

@@ -30,7 +30,8 @@ def test_the_last_name_counts_whatever_its_directory(etc: Path) -> None:
     (etc / "etc/10-a.conf").write_text("kernel.sysrq = 1\n")
     (etc / "lib/99-b.conf").write_text("# comment\nkernel.sysrq=16\n")
     found = sysctl.at_boot(KEY)
-    assert found == {"file": str(etc / "lib/99-b.conf"), "line": 2, "value": "16"}
+    over = [{"file": str(etc / "etc/10-a.conf"), "line": 1, "value": "1"}]
+    assert found == {"file": str(etc / "lib/99-b.conf"), "line": 2, "value": "16", "over": over}
     (etc / "etc/zz-hardhost.conf").write_text("kernel.sysrq = 0\n")
     assert value() == "0"
     (etc / "run/zzz.conf").write_text("kernel.sysrq = 438\n")
