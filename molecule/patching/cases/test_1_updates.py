@@ -55,10 +55,10 @@ def test_updates_are_applied(labs: list[Lab], project: Project) -> None:
     for lab, before in zip(labs, began, strict=True):
         assert [lab.version(name) for name in ("demo", "kept", "plain")] == ["1.1", "1.0", "1.0"]
         assert lab.host.out(f"cat {CONFFILE}") == "set by hand\n"
-        demo_pid, _docker_pid, containerd_pid = before.split()
+        demo_pid, *engine_pids = before.split()
         now = lab.host.out("systemctl show -p MainPID --value demo docker containerd").split()
         assert now[0] != demo_pid, "the service still runs the old file"
-        assert now[2] == containerd_pid
+        assert now[1:] == engine_pids, "nobody restarts dockerd and containerd for it"
         assert "plain" in lab.host.out("apt-mark showauto").split()
 
 
@@ -71,7 +71,7 @@ def test_the_proof_names_what_is_on_hold(labs: list[Lab], project: Project) -> N
     for lab in labs:
         statuses, reasons = report.statuses(lab.host.name), report.reasons(lab.host.name)
         assert statuses[SECURITY] == "pending", report.text
-        assert "on hold (apt-mark showhold): kept (1.0 -> 1.1)" in reasons[SECURITY]
+        assert "on hold: kept (1.0 -> 1.1)" in reasons[SECURITY]
         assert statuses[AUTOMATIC] == "pass", report.text
 
 

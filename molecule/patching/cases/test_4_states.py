@@ -70,9 +70,12 @@ def test_the_host_is_in_order_again(project: Project, sabotaged: Lab, settled: S
     assert report.statuses(sabotaged.host.name) == settled, report.text
 
 
-def test_what_is_open_is_named(project: Project, sabotaged: Lab) -> None:
-    """Red with every update installed, for the distribution has no fix; an older runc has more holes."""
-    host, control = sabotaged.host, "docker_engine/engine_fixed"
+def test_what_is_open_is_named(project: Project, lab: Lab) -> None:
+    """Red with every update installed, for the distribution has no fix; an older runc has more holes.
+
+    Debian 12 has its old runc mended for CVE-2024-21626: by its version alone it would be among them.
+    """
+    host, control = lab.host, "docker_engine/engine_fixed"
     report = project.verify(limit=host.name)
     assert report.statuses(host.name)[control] == "fail"
     assert "CVE-2025-31133" in report.reasons(host.name)[control]
