@@ -17,9 +17,10 @@ from tests.sabotage.states import State
 PROFILES = Path(__file__).parents[1] / "profiles"
 OURS = "docker_audit/"
 ABSENT = f"{OURS}sysconfig_docker"  # of another family
-# Rules of somebody else: one in the kernel alone, and a file of which the first rule is refused.
+# Rules of somebody else, about other paths than ours, whose records they would take: one in the
+# kernel alone, and a file of which the first rule is refused.
 FOREIGN = """
-auditctl -w /etc/docker -p wa -k docker
+auditctl -w /etc/hosts -p wa -k docker
 printf -- '-w /nowhere/at/all -p wa -k foreign\\n-w /etc/hostname -p wa -k foreign\\n' \
     > /etc/audit/rules.d/50-foreign.rules
 """
@@ -119,7 +120,7 @@ def test_every_rule_leaves_records(host: Host, records: Project) -> None:
 
 
 def test_rules_of_others_are_where_they_were(host: Host) -> None:
-    assert "-w /etc/docker -p wa -k docker" in rules(host)
+    assert "-w /etc/hosts -p wa -k docker" in rules(host)
     assert host.out("cat /etc/audit/rules.d/50-foreign.rules").count("foreign") == 2
 
 

@@ -41,10 +41,21 @@ def prove(control, settings):
     begin = audit_log().stat().st_size
     touched = {path: _touch(path) for path in watched}
     for path, process in touched.items():
-        # Where a rule of somebody else is about the same path, the first one loaded gives its key.
-        if not _found(begin, record(process, 'key="')):
-            raise NoRecord(f"the mode of {path} was set, and no record of it is found")
+        # One of ours for the directory above may come first, and gives its key.
+        if not _found(begin, record(process, f'key="{audit_rules.PREFIX}')):
+            raise _missing(path, record(process, 'key="').search(after(audit_log(), begin)))
     return "a change of " + ", ".join(watched[:5]) + " left its record"
+
+
+def _missing(path, other):
+    """What it means that no rule of ours has left a record, but maybe one of somebody else."""
+    if not other:
+        return NoRecord(f"the mode of {path} was set, and no record of it is found")
+    key = other.string[other.end() :].partition('"')[0]
+    return NothingKept(
+        f"a change of {path} is recorded with the key {key}, by a rule of somebody else "
+        "that was loaded first: start the host again, then this project's come first"
+    )
 
 
 def record(process, detail):
