@@ -61,13 +61,13 @@ class VirtualMachine(Host):
     def out(self, command: str, *, timeout: float = 120) -> str:
         return self.sh(command, timeout=timeout).stdout.decode()
 
-    def reboot(self) -> None:
+    def reboot(self, seconds: float = BOOT_SECONDS) -> None:
         """Reboot as an operator does, and return when another boot is ready."""
         before = self.out(BOOT_ID)
         # The answer must not be waited for: the network may go before it has come.
         self.sh("(sleep 1; systemctl reboot) >/dev/null 2>&1 </dev/null &")
         self.forget_connection()
-        wait_ready(self, BOOT_SECONDS, f'[ "$({BOOT_ID})" != {before.strip()} ] && {READY}')
+        wait_ready(self, seconds, f'[ "$({BOOT_ID})" != {before.strip()} ] && {READY}')
 
     def forget_connection(self) -> None:
         path = f"ControlPath={self.directory}/ssh"

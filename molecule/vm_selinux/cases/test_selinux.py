@@ -139,6 +139,9 @@ def test_5_each_sabotage_fails_its_control_and_no_other(selinux: Project, host: 
         for state in chosen:
             if state.mend_script():
                 host.sh(state.mend_script() or "", timeout=600)
+        if "hardhost" not in host.out("semodule -l", timeout=300):
+            selinux.play("site", "--check").assert_converged(host)
+            assert "hardhost" not in host.out("semodule -l", timeout=300), "compiled, not loaded"
         selinux.play().assert_converged(host)
         passes(selinux, host)
 
@@ -181,6 +184,7 @@ def test_7_the_way_back(selinux: Project, host: Host) -> None:
     assert host.out("getenforce").strip() == "Permissive"
     assert "SELINUX=permissive" in host.out("cat /etc/selinux/config")
     assert "hardhost" not in host.out("semodule -l", timeout=300)
+    assert "/srv/docker" not in host.out("cat /etc/selinux/default/contexts/files/*.subs || true")
     report = selinux.verify()
     found = statuses(report, host)
     assert {found[control] for control in (ENFORCING, POLICY, LABELS)} == {"fail"}, report.text

@@ -92,7 +92,7 @@ def loaded_digest(name):
     """
     for algorithm in ("sha256", "sha1"):
         held = "%s/apparmor/policy/profiles/%s.[0-9]*/raw_%s" % (SECURITY, name, algorithm)
-        digests = [_text(path).strip() for path in glob.glob(held)]
+        digests = list(filter(None, (_text(path).strip() for path in glob.glob(held))))
         if digests:
             return algorithm, digests[0]
     return None

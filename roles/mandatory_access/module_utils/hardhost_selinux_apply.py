@@ -56,8 +56,13 @@ class Work:
         missing, family = self.found["missing"], self.found["family"]
         if missing:
             run, inputs = self.parameters["run"], self.parameters["inputs"]
-            package_work.add(state, family, missing, selinux.CONTROL, run, inputs)
+            package_work.add(state, family, missing, selinux.CONTROL, run, inputs, again=True)
             self.found = selinux.read(self.facts)
+            if self.found["missing"]:
+                raise Failed(
+                    "%s: installed, and not whole; install them once more, and run again"
+                    % ", ".join(self.found["missing"])
+                )
         managed.write(state, selinux.prepared(self.found), self.parameters["run"])
         self._menu()
 
@@ -107,16 +112,25 @@ class Work:
         if todo["line"]:
             self._substitute(state, todo["line"], containers.SUBSTITUTIONS % found["kind"])
         if todo["relabel"]:
-            run(["restorecon", "-R", todo["relabel"]], seconds=SECONDS)
+            relabel(todo["relabel"])
 
     def _substitute(self, state, line, path):
-        before = {"present": False}
+        data = files.read(path)
+        before = {"present": False, "file": data is not None}
         self.record(
             state, containers.CONTROL, "line", path, before, {"present": True, "value": line}
         )
-        data = files.read(path) or b""
-        # The first line that fits is taken: ours is more precise than what others may have.
-        files.replace(path, line.encode("utf-8") + b"\n" + data, files.describe(path))
+        files.replace(path, line.encode("utf-8") + b"\n" + (data or b""), files.describe(path))
+
+
+def relabel(root):
+    """Give everything below a directory the labels that the policy has for it, and the directory itself last: it is the mark
+    that all else was done. Not what is mounted there: it is no container's file system that is to be labelled.
+    """
+    below = sorted(os.path.join(root, name) for name in os.listdir(root))
+    if below:
+        run(["restorecon", "-R", "-i", "-x", *below], seconds=SECONDS)
+    run(["restorecon", root])
 
 
 class module_file:  # noqa: N801 - used like a function

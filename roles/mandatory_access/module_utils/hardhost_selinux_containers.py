@@ -5,9 +5,11 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import os
 import re
 
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_selinux_host as host
 from ansible.module_utils import hardhost_selinux_kernel as kernel
 from ansible.module_utils import hardhost_selinux_policy as policy
@@ -22,6 +24,7 @@ SUBSTITUTIONS = "/etc/selinux/%s/contexts/files/file_contexts.subs"
 def read(facts, inputs):
     """The module's text in the store, whether the kernel has it, booleans, and the data root with its type."""
     kind, root = store.configuration().get("SELINUXTYPE", ""), data_root(facts)
+    labelled = kernel.kind(kernel.label(root))
     wanted = inputs.get("mandatory_access_selinux_booleans") or {}
     return {
         "kind": kind,
@@ -30,15 +33,22 @@ def read(facts, inputs):
         "booleans": host.booleans(wanted),
         "lines": substitutions(kind),
         "root": root,
-        "labelled": kernel.kind(kernel.label(root)),
+        "labelled": labelled,
+        # What the policy has for it: asked only where the answer counts.
+        "right": labelled if labelled in ("", DATA) else by_policy(root),
     }
 
 
 def data_root(facts):
-    """Where Docker keeps its data, without the part that user namespaces add."""
+    """Where Docker keeps its data, without the part that user namespaces add, and without symbolic links."""
     named = facts["daemon_json"]["options"].get("data-root") or facts["flags"].get("data-root")
     root = named or facts["info"].get("DockerRootDir") or STANDARD
-    return re.sub(r"/\d+\.\d+$", "", str(root)).rstrip("/")
+    return os.path.realpath(re.sub(r"/\d+\.\d+$", "", str(root)))
+
+
+def by_policy(path):
+    """The type that the policy on the disk gives a path; "" where it cannot be asked."""
+    return kernel.kind(programs.answer(["matchpathcon", "-n", path], seconds=60).strip())
 
 
 def substitutions(kind):
@@ -56,10 +66,10 @@ def line(found):
 def plan(settings, found):
     """`{module: text or None, booleans: {name: [before, after]}, line, relabel}`: what is to be done.
 
-    `relabel`: the data root, where its files may have types that containers cannot read; "" where not, or where there are none.
+    `relabel`: the data root, where it has not the type yet that the policy gives it; it is labelled last.
     """
     wanted, substitution = settings.get("booleans") or {}, line(found)
-    wrong = found["labelled"] and (substitution or found["labelled"] != DATA)
+    unlabelled = found["labelled"] not in ("", DATA) and (substitution or found["right"] == DATA)
     missing = found["text"] != policy.TEXT or not found["loaded"]
     return {
         "module": policy.TEXT if missing else None,
@@ -69,7 +79,7 @@ def plan(settings, found):
             if found["booleans"].get(name) not in (None, value)
         },
         "line": substitution,
-        "relabel": found["root"] if wrong else "",
+        "relabel": found["root"] if unlabelled else "",
     }
 
 

@@ -34,8 +34,9 @@ def observe(facts, inputs, settings):
         found["policy"]["current"] = todo["module"] is None
         if todo["line"]:
             found["policy"]["unlabelled"] = "the policy has none for %s" % there["root"]
-        elif todo["relabel"]:
-            found["policy"]["unlabelled"] = "%s is labelled %s" % (there["root"], there["labelled"])
+        elif there["labelled"] not in ("", containers.DATA):
+            words = there["root"], there["labelled"], there["right"] or "none"
+            found["policy"]["unlabelled"] = "%s is labelled %s, and the policy says %s" % words
     return found
 
 

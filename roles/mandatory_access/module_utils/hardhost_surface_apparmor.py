@@ -191,6 +191,11 @@ def _package(state, control, parameters, facts):
     """The package; again, where it is installed and its parser is gone."""
     family, run, inputs = facts["os"]["family"], parameters["run"], parameters["inputs"]
     package_work.add(state, family, [PACKAGE], control, run, inputs, again=True)
+    if not apparmor.read()["parser"]:
+        raise programs.Failed(
+            "the package %s is installed, its apparmor_parser is gone, and it could not be fetched once more: see what "
+            "apt-get install --reinstall %s says" % (PACKAGE, PACKAGE)
+        )
 
 
 def _service(state, control, parameters, _facts):

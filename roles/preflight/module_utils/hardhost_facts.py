@@ -37,7 +37,6 @@ def collect():
     facts = collect_local()
     unit = facts["unit"]
     facts.update(
-        os=_os(),
         snap=_snap(unit),
         podman=_podman(),
         user_namespaces=_user_namespaces(),
@@ -51,7 +50,7 @@ def collect():
 
 
 def collect_local(directory=states.DIRECTORY):
-    """Engine, unit, process, flags, identities, daemon.json and state: what writing daemon.json needs, quickly.
+    """System, engine, unit, process, flags, identities, daemon.json and state: what a module needs, quickly.
 
     `daemon_json.data` holds the raw bytes. See the functions below for the other shapes.
     """
@@ -60,6 +59,7 @@ def collect_local(directory=states.DIRECTORY):
     engine = _engine(process)
     state, state_error = _state(directory)
     facts.update(
+        os=_os(),
         state=state,
         state_error=state_error,
         engine=engine,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 
+from ansible.module_utils import hardhost_containment as containment
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_log_target as logging
 from ansible.module_utils import hardhost_selinux_store as selinux_store
@@ -206,6 +207,8 @@ def selinux_labels_usable(facts, _inputs, control):
     if not facts["selinux"]["enabled"]:
         if control["mode"] == "report":
             return not_applicable("SELinux is off on this host")
+        if containment.kind():
+            return not_applicable("this host shares its kernel with others")
         return policy_for_containers(facts) or hold(
             "SELinux is off on this host: dockerd would ignore it",
             "first what mandatory_access/selinux_enforcing says",
@@ -215,7 +218,13 @@ def selinux_labels_usable(facts, _inputs, control):
 
 def policy_for_containers(facts):
     """Whether there is a policy, loaded or to be had, under which containers could run."""
-    if selinux_store.policy(facts["selinux"], facts["os"]["family"]) != "unknown":
+    known = selinux_store.policy(facts["selinux"], facts["os"]["family"])
+    if known == "unlisted":
+        return hold(
+            "whether there is an SELinux policy for containers is not known: this host has no package lists",
+            "apt-get update, and run again",
+        )
+    if known != "unknown":
         return None
     return not_applicable(
         "no SELinux policy that knows container_t is there for %s; containers could not be "

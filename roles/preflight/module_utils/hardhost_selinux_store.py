@@ -39,6 +39,7 @@ def module_text(name):
 def policy(selinux, family):
     """ "known": the policy knows `container_t`; "offered": that of the packages will; "unknown": neither.
 
+    "unlisted": the package manager has no lists to say it by.
     `selinux` is what `hardhost_selinux_kernel.read` gives. Asked only where the answer counts: the package manager takes its time.
     """
     if selinux["enabled"]:
@@ -50,6 +51,8 @@ def policy(selinux, family):
     if family == "redhat":
         return "offered"
     offered = programs.answer(["apt-cache", "policy", "selinux-policy-default"], seconds=60)
+    if "Candidate: (none)" in offered or not offered:
+        return "unlisted"
     return "offered" if new_enough(offered) else "unknown"
 
 

@@ -227,7 +227,7 @@ def work(run, holder, seconds=LEASE_SECONDS, directory=DIRECTORY):
     """The state, locked and leased to a run, for one piece of work; saved when it ends.
 
     When the work fails, the lease is given back, and when this process is killed it ends with it, so that nobody has to
-    wait. StateError when somebody else holds it.
+    wait; afterwards it is one for the usual time. StateError when somebody else holds it.
     """
     with locked(directory):
         state = load(directory)
@@ -239,8 +239,8 @@ def work(run, holder, seconds=LEASE_SECONDS, directory=DIRECTORY):
             release(state, run)
             raise
         else:
-            if state["lease"]:
-                state["lease"].pop("process", None)  # the run goes on, with other processes
+            if state["lease"]:  # the run goes on, with other processes
+                claim(state, run, holder)
         finally:
             save(state, directory)
 

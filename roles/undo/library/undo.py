@@ -83,7 +83,7 @@ class Work:
         )
         found = undo.targets(changes)
         left = undo.stays(found, facts, parameters["inputs"])
-        left.update(profiles_in_use(found))
+        left.update(profiles_in_use(found, facts["containers"]))
         self.targets = [one for one in found if one["key"] not in left]
         self.left = [
             "%s stays: %s" % (undo.worded(one), left[one["key"]])
@@ -304,11 +304,11 @@ class Work:
 
     def _plan_line(self, targets):
         for one in targets:
-            line = one["ours"]["value"]
+            line, file_before = one["ours"]["value"], one["original"].get("file", True)
             self._add(
                 [one],
                 ["%s: %s" % (one["target"], line)],
-                lambda one=one, line=line: remove_line(one["target"], line),
+                lambda one=one, words=(line, file_before): remove_line(one["target"], *words),
             )
 
     def _plan_own_line(self, targets):
@@ -427,18 +427,14 @@ class Work:
             )
 
 
-def profiles_in_use(found):
-    """`{key: why}`: AppArmor profiles under which containers run stay, with the files that bring them back at boot."""
+def profiles_in_use(found, containers):
+    """`{key: why}`: AppArmor profiles that containers have stay, with the files that bring them back at boot."""
     held = {}
     for one in found:
         if one["kind"] != "apparmor_profile":
             continue
-        users = confined_by(one["target"])
-        if users:
-            why = "%d processes run under it (%s); stop their containers and run again" % (
-                len(users),
-                ", ".join(str(pid) for pid in users[:10]),
-            )
+        why = needed_by(one["target"], containers)
+        if why:
             files_of_it = [
                 other
                 for other in found
@@ -446,6 +442,23 @@ def profiles_in_use(found):
             ]
             held.update({other["key"]: why for other in [one, *files_of_it]})
     return held
+
+
+def needed_by(profile, containers):
+    """Who runs under a profile, or would not start without it; "" where nobody."""
+    users = confined_by(profile)
+    if users:
+        return "%d processes run under it (%s); stop their containers and run again" % (
+            len(users),
+            ", ".join(str(pid) for pid in users[:10]),
+        )
+    options = {"apparmor=" + profile, "apparmor:" + profile}
+    names = [one["name"] for one in containers if options & set(one["security_options"])]
+    if names:
+        return "containers were created with it: %s; remove them, and undo again" % (
+            ", ".join(names[:10])
+        )
+    return ""
 
 
 def confined_by(profile):
@@ -462,7 +475,10 @@ def confined_by(profile):
 
 
 def unload_profile(name, present_before):
-    """Take a profile of ours out of the kernel; one that was there before us stays, for its text is not known."""
+    """Take a profile of ours out of the kernel; for one that was there before us its own file is loaded, where it has one."""
+    file = "/etc/apparmor.d/" + name
+    if present_before and os.path.exists(file):
+        done_by_program(["apparmor_parser", "--replace", "--skip-cache", file])
     loaded = files.read(APPARMOR + "/profiles") if os.path.isdir(APPARMOR) else b""
     names = [line.rpartition(b" (")[0] for line in (loaded or b"").splitlines()]
     if not present_before and name.encode() in names:
@@ -537,12 +553,14 @@ def stop_own_unit(path):
         done_by_program(["systemctl", "stop", name])
 
 
-def remove_line(path, line):
-    """Remove exactly one line from a line file; others stay as they are, in their order."""
+def remove_line(path, line, file_before=True):
+    """Remove exactly one line from a line file; others stay as they are, in their order. The file goes where it was not there."""
     data, described = files.read(path), files.describe(path)
     lines = (data or b"").splitlines(keepends=True)
     kept = [one for one in lines if one.rstrip(b"\r\n") != line.encode("utf-8")]
-    if kept != lines:
+    if not kept and not file_before:
+        files.remove(path)
+    elif kept != lines:
         files.replace(path, b"".join(kept), {key: described[key] for key in ("uid", "gid", "mode")})
 
 

@@ -65,7 +65,7 @@ class Host:
             Path(host.MENU).write_text(f"linux /vmlinuz quiet {selinux.BOOT if there else ''}\n")
         return ""
 
-    def add(self, _state: Json, family: str, names: list[str], *_others: Any) -> None:
+    def add(self, _state: Json, family: str, names: list[str], *_rest: Any, **_how: Any) -> None:
         self.programs.append([family, *names])
         self.found["missing"] = []
 
@@ -166,3 +166,25 @@ def test_the_module_and_booleans_are_recorded_with_what_was_there(machine: Host)
         ["semodule", "-i", "hardhost_container.cil"],
         ["setsebool", "-P", "a=on", "b=off"],
     ]
+
+
+def test_another_data_root_is_labelled_and_itself_the_last(
+    machine: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, lines = tmp_path / "data", tmp_path / "default.subs"
+    (root / "overlay2").mkdir(parents=True)
+    (root / "image").mkdir()
+    monkeypatch.setattr(containers, "SUBSTITUTIONS", str(tmp_path / "%s.subs"))
+    machine.given = {**THERE, "root": str(root), "labelled": "default_t", "right": "default_t"}
+    machine.give()
+    assert lines.read_text() == f"{root} /var/lib/docker\n"
+    first, last = machine.programs
+    assert [*first[:2], *sorted(first[-2:])] == ["restorecon", "-R", "image", "overlay2"]
+    assert last == ["restorecon", "data"]
+    (change,) = states.load()["changes"]
+    assert (change["kind"], change["before"]) == ("line", {"present": False, "file": False})
+    # Ended in the middle of it: the next run goes on.
+    machine.given |= {"lines": [lines.read_text().strip()], "right": containers.DATA}
+    machine.give()
+    assert machine.programs[2:] == [first, last]
+    assert lines.read_text() == f"{root} /var/lib/docker\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ THERE: Json = {
     "lines": [],
     "root": "/var/lib/docker",
     "labelled": containers.DATA,
+    "right": containers.DATA,
 }
 
 
@@ -105,12 +107,19 @@ def labels(mode: str, **selinux: bool) -> Any:
     return preconditions.selinux_labels_usable(facts(selinux=given), {}, control)
 
 
-def test_labels_need_selinux_and_a_type_for_them(policy_of_the_host: Json) -> None:
+def test_labels_need_selinux_and_a_type_for_them(
+    policy_of_the_host: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preconditions.containment, "kind", str)
     assert labels("apply") is None
     assert labels("apply", enabled=False)["decision"] == "pending"
     assert labels("report", enabled=False)["decision"] == "not_applicable"
     policy_of_the_host["policy"] = "unknown"
     assert labels("apply")["decision"] == "not_applicable"
+    assert labels("apply", enabled=False)["decision"] == "not_applicable"
+    policy_of_the_host["policy"] = "unlisted"
+    assert "package lists" in labels("apply", enabled=False)["reason"]
+    monkeypatch.setattr(preconditions.containment, "kind", lambda: "docker")
     assert labels("apply", enabled=False)["decision"] == "not_applicable"
 
 
@@ -156,6 +165,7 @@ def test_booleans_are_set_where_they_differ_and_refused_where_they_are_none() ->
 def test_another_data_root_gets_the_labels_of_the_standard_one(given: Json, wanted: str) -> None:
     found = facts(given.get("options"), info=given.get("info", {}))
     root = containers.data_root(found)
+    assert root == os.path.realpath(root)
     assert containers.line({**THERE, "root": root}) == wanted
     known = {**THERE, "root": root, "lines": [f"{root} /var/lib/docker"]}
     assert containers.line(known) == ""
@@ -166,7 +176,8 @@ def test_a_data_root_with_other_labels_is_labelled() -> None:
     assert [(one["what"], one["before"]) for one in shown] == [
         ("labels of /var/lib/docker", "default_t")
     ]
-    assert containers.changes({}, {**THERE, "labelled": ""}) == [], "a file system without labels"
+    for other in ({"labelled": ""}, {"labelled": "default_t", "right": "default_t"}):
+        assert containers.changes({}, {**THERE, **other}) == [], "none, or not the policy's"
 
 
 def test_a_module_that_containers_were_created_with_stays() -> None:

@@ -27,7 +27,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("2:2.20240202-1", "offered"),
         ("2:2.20221101-9", "unknown"),
         ("2:2.20210203-7", "unknown"),
-        ("(none)", "unknown"),
+        ("(none)", "unlisted"),
     ],
 )
 def test_policies_with_a_type_for_containers(
