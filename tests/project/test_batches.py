@@ -53,6 +53,12 @@ ROLE = [
     },
     {"name": "Come to the end", "ansible.builtin.debug": {"msg": "done: {{ here }}"}},
 ]
+# What the modules of these roles answer, as far as the play goes by it.
+ANSWERS = {
+    "host_patching": {"__host_patching_result": {"reboot": "{{ due }}"}},
+    "docker_restart": {"__docker_restart_result": "{{ restarted }}"},
+}
+REBOOT = [{"name": "Reboot", "ansible.builtin.debug": {"msg": "booted: {{ inventory_hostname }}"}}]
 GONE = '''"""A host that cannot be reached."""
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as Local
@@ -91,6 +97,14 @@ class Played:
 
 
 Play = Callable[..., Played]
+USUAL: dict[str, Any] = {
+    "refused": [],
+    "failing": [],
+    "lost": [],
+    "needed": "none",
+    "due": "",
+    "restarted": {"pending": ""},
+}
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +114,13 @@ def directory(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Pat
         shutil.rmtree(role)
         tasks = role / "tasks"
         tasks.mkdir(parents=True)
-        content = PREFLIGHT if role.name == "preflight" else ROLE
+        content = PREFLIGHT if role.name == "preflight" else [*ROLE]
+        if role.name in ANSWERS:
+            content.append({"name": "Answer", "ansible.builtin.set_fact": ANSWERS[role.name]})
         here = {"here": role.name + "/{{ inventory_hostname }}"}
         worded = [{**task, "vars": {**here, **task.get("vars", {})}} for task in content]
         (tasks / "main.yml").write_text(yaml.safe_dump(worded))
+        (tasks / "reboot.yml").write_text(yaml.safe_dump(REBOOT))
     (made / "connection_plugins").mkdir()
     (made / "connection_plugins/gone.py").write_text(GONE)
     given: dict[str, Any] = {"ansible_connection": "local", "ansible_become": False}
@@ -116,7 +133,7 @@ def directory(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture
 def play(run: Run, directory: Path) -> Play:
     def played(name: str, *options: str, **given: Any) -> Played:
-        given = {"refused": [], "failing": [], "lost": [], "needed": "none", **given}
+        given = {**USUAL, **given}
         words = ["ansible-playbook", "-i", "inventory.yml", name, "-e", json.dumps(given)]
         done = run(*words, *options, cwd=directory)
         return Played(done.returncode, done.stdout + done.stderr)
@@ -192,8 +209,39 @@ def test_who_is_left_out_by_the_operators_own_tasks_has_not_failed(
 
 
 def test_in_one_batch_everybody_else_comes_to_the_end(play: Play, directory: Path) -> None:
-    done = play("site.yml", failing=["undo/h1", "docker_restart/h3"])
+    done = play("site.yml", hardhost_serial="100%", failing=["undo/h1", "docker_restart/h3"])
     assert done.code != 0
     assert done.failed() == {"h1": "failed", "h3": "failed"}
     for host in ("h2", "h4", "h5"):
         assert done.roles(host) == roles_of(directory, "site.yml"), done.text
+
+
+def test_where_a_host_may_be_rebooted_one_is_first_unless_told_otherwise(play: Play) -> None:
+    done = play("site.yml", failing=["undo/h1"])
+    assert done.failed() == {"h1": "failed"}
+    assert not any(done.roles(host) for host in HOSTS[1:]), done.text
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "booted"),
+    [
+        ({}, (), True),
+        ({"needed": "restart"}, (), True),
+        ({"needed": "restart", "restarted": {"pending": "the window is closed"}}, (), False),
+        (
+            {"restarted": {"pending": "a role has asked for it, and the window is closed"}},
+            (),
+            False,
+        ),
+        ({"restarted": {"skipped": True}}, (), True),
+        ({"needed": "restart"}, ("--tags", "host_patching"), False),
+    ],
+)
+def test_no_reboot_into_what_dockerd_has_not_been_tried_with(
+    play: Play, given: dict[str, Any], options: tuple[str, ...], booted: bool
+) -> None:
+    """Nothing would put the old file back where dockerd does not start at the boot."""
+    done = play("site.yml", *options, hardhost_serial="100%", due="an old kernel runs", **given)
+    assert (done.code, done.failed()) == (0, {}), done.text
+    assert done.text.count("booted: ") == (len(HOSTS) if booted else 0), done.text
+    assert ("; the reboot waits for a restart of dockerd" in done.text) is not booted

@@ -9,13 +9,20 @@ SECURITY = "host_patching/security_updates"
 AUTOMATIC = "host_patching/automatic_updates"
 KERNEL = "host_patching/kernel_current"
 SIGNED = "host_patching/signed_repositories"
+# What apt, dpkg and unattended-upgrades leave behind when they do something, be it a dry run.
+WRITTEN = (
+    "find /var/cache/apt/archives /var/lib/apt /var/lib/dpkg /var/log/apt /var/log/unattended-upgrades"
+    " -type f -printf '%p %T@\\n' | sort"
+)
 
 
 def test_a_host_with_pending_updates_is_told_so(labs: list[Lab], project: Project) -> None:
     for lab in labs:
         lab.publish([demo(lab, "1.1"), lab.package("kept", "1.1")], [lab.package("plain", "1.1")])
         lab.refresh_lists()
+    before = [lab.host.out(WRITTEN) for lab in labs]
     report = project.verify()
+    assert [lab.host.out(WRITTEN) for lab in labs] == before, "verify only looks"
     for lab in labs:
         statuses, reasons = report.statuses(lab.host.name), report.reasons(lab.host.name)
         assert statuses[SECURITY] == "fail"

@@ -155,6 +155,18 @@ def test_a_newer_kernel_is_said_and_waits(
     assert "the reboot window (*-02-29 03:00 for 1min) is closed" in found["reason"]
 
 
+def test_no_reboot_into_what_dockerd_has_not_been_tried_with(
+    project: Project, machine: VirtualMachine
+) -> None:
+    before = boot(machine)
+    project.give(**NOW, docker_restart_policy="never")
+    run = project.play(limit=machine.name, timeout=3000)
+    run.assert_converged(machine)
+    assert "; the reboot waits for a restart of dockerd" in " ".join(run.text.split())
+    assert boot(machine) == before
+    project.give(host_patching_reboot_policy="window", docker_restart_policy="when_needed")
+
+
 def test_a_host_that_comes_back_wrong_stops_the_rollout(
     project: Project, machine: VirtualMachine, later: Host, memory: Path
 ) -> None:

@@ -5,11 +5,14 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 
+from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_packages as packages
 
-PACKAGE = "unattended-upgrades"
+PACKAGE, PROGRAM = "unattended-upgrades", "unattended-upgrade"
 PATH = "/etc/apt/apt.conf.d/90hardhost-automatic-updates"
 TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
 # Effective values as `apt-config dump` words them.
@@ -20,8 +23,18 @@ WANTED = (
     ("Unattended-Upgrade::Automatic-Reboot", "false"),
 )
 LIST = "Unattended-Upgrade::Package-Blacklist"
-DRY_RUN = ["unattended-upgrade", "--dry-run", "--debug"]
 DRY_RUN_SECONDS = 300
+# Its dry run fetches packages, mends an interrupted dpkg, runs the hooks of others and writes stamps and logs: what asks may do
+# none of it. Without apt's methods it ends before all that, and has said by then what it would take (2.9 and 2.12).
+ASKING = """\
+Dir::Bin::Methods "%(folder)s/none/";
+Dir::Cache::archives "%(folder)s/archives/";
+Dir::State "%(folder)s/state/";
+Dir::State::lists "/var/lib/apt/lists/";
+Dir::State::status "/var/lib/dpkg/status";
+Dir::State::extended_states "/var/lib/apt/extended_states";
+Unattended-Upgrade::LogDir "%(folder)s/log/";
+"""
 
 
 def text():
@@ -69,14 +82,26 @@ def _excluded(name, expressions):
     return False
 
 
+def dry_run():
+    """What the tool says that it would do; nothing of the host is changed."""
+    with tempfile.TemporaryDirectory(prefix="hardhost-") as folder:
+        for name in ("archives/partial", "state", "log"):
+            os.makedirs(os.path.join(folder, name))
+        configuration = os.path.join(folder, "apt.conf")
+        files.replace(configuration, (ASKING % {"folder": folder}).encode("ascii"))
+        asked = ["env", "APT_CONFIG=" + configuration, PROGRAM, "--dry-run", "--debug"]
+        _code, text, errors = packages.run(asked, DRY_RUN_SECONDS)
+    return text + errors
+
+
 def chosen(said):
-    """What the dry run would upgrade, of its words; None where it does not say."""
-    found = re.search(r"^Packages that will be upgraded: ?(.*)$", said, re.MULTILINE)
-    if found:
-        return found.group(1).split()
-    if re.search(r"^No packages found that can be upgraded unattended", said, re.MULTILINE):
-        return []
-    return None
+    """What the dry run would upgrade, of its words: a line for each; None where it does not say."""
+    found = re.search(
+        r"^pkgs that look like they should be upgraded: ?(.*(?:\n[a-z0-9][a-z0-9.+-]+$)*)",
+        said,
+        re.MULTILINE,
+    )
+    return found.group(1).split() if found else None
 
 
 def allows_security(said):

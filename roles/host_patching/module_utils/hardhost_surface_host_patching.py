@@ -230,9 +230,12 @@ def observe_automatic(facts, _inputs, _settings):
         return redhat.observe_automatic()
     if not packages.installed([automatic.PACKAGE]):
         return {"problem": "", "installed": False}
+    unfinished = packages.unfinished()
+    if unfinished:  # the tool would mend it, and it is not for a look to do so
+        names = ", ".join(unfinished) or "its journal"
+        return {"problem": "dpkg was interrupted and has left %s half-way" % names}
     configuration = packages.output(["apt-config", "dump"])
-    _code, text, errors = packages.run(automatic.DRY_RUN, automatic.DRY_RUN_SECONDS)
-    said = text + errors
+    said = automatic.dry_run()
     return {
         "problem": "",
         "installed": True,

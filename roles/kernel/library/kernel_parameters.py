@@ -64,6 +64,8 @@ def write(found):
     for key, (_before, after) in found["live"].items():
         try:
             sysctl.write(key, after)
+        except FileNotFoundError:  # an interface that has gone, and its parameters with it
+            continue
         except OSError as error:
             raise Refused("%s = %s: %s" % (key, after, error.strerror)) from error
     for name in found["load"]:

@@ -39,9 +39,14 @@ def kernel_of_its_own(facts, _inputs, _control):
 def parameters_known(_facts, _inputs, control):
     """A kernel without a parameter has nothing to set."""
     wanted = control["settings"].get("kernel_sysctls", {})
-    if not wanted or any(sysctl.live(key) is not None for key in wanted):
+    if not wanted or any(known(key) for key in wanted):
         return None
     return not_applicable("this kernel has no %s" % ", ".join(sorted(wanted)))
+
+
+def known(key):
+    """Whether this kernel has a parameter, or one of a pattern."""
+    return any(sysctl.live(one) is not None for one in sysctl.matching(key))
 
 
 def plan(control, state):
@@ -69,7 +74,7 @@ def wished(settings):
     values = {
         key: for_boot(key, str(value))
         for key, value in settings.get("kernel_sysctls", {}).items()
-        if sysctl.live(key) is not None
+        if known(key)
     }
     chosen = settings.get("kernel_modules", {})
     blocked = sorted(name for name, state in chosen.items() if state == "blocked")
@@ -81,7 +86,7 @@ def wished(settings):
             BLOCKED: [line for name in blocked for line in blocking(name)],
             PERSISTED: loaded,
         },
-        "live": values,
+        "live": {one: value for key, value in values.items() for one in sysctl.matching(key)},
         "load": sorted(missing),
     }
 
@@ -130,8 +135,9 @@ def observe(_facts, _inputs, settings):
     return {
         identifier: {
             "sysctls": [
-                _parameter(key, str(value))
+                shown
                 for key, value in sorted(one.get("kernel_sysctls", {}).items())
+                for shown in _parameters(key, str(value))
             ],
             "modules": [
                 _module(name, wanted, present, included)
@@ -142,6 +148,15 @@ def observe(_facts, _inputs, settings):
         for identifier, one in settings.items()
         if identifier.startswith("kernel/")
     }
+
+
+def _parameters(key, value):
+    """One; of a pattern, those that are not as wanted, or one that stands for all."""
+    found = [_parameter(one, value) for one in sysctl.matching(key)]
+    wrong = [
+        one for one in found if not (one["enough"] and one["boot_enough"] and one["command_enough"])
+    ]
+    return wrong or [dict(one, key=key) for one in found[:1]]
 
 
 def _parameter(key, value):

@@ -8,6 +8,7 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 
@@ -37,9 +38,19 @@ STRICTER = {
 }
 
 
+SWAPPED = str.maketrans("./", "/.")
+
+
 def path(key):
-    """The file of a parameter."""
-    return os.path.join(LIVE, key.replace(".", "/"))
+    """The file of a parameter; a dot in an interface's name is a slash in its key (`net.ipv4.conf.eth0/5.forwarding`)."""
+    return os.path.join(LIVE, key.translate(SWAPPED))
+
+
+def matching(key):
+    """The parameters that there are of a pattern (`net.ipv4.conf.*.send_redirects`); of all else, itself."""
+    if "*" not in key:
+        return [key]
+    return sorted(os.path.relpath(one, LIVE).translate(SWAPPED) for one in glob.glob(path(key)))
 
 
 def live(key):
@@ -83,7 +94,7 @@ def ordered():
 
 
 def lines(file):
-    """`[(line number, key, value)]` of one file; patterns are left out, for a line of its own counts more."""
+    """`[(line number, key, value)]` of one file; a key may be a pattern, and has the value None where it is excepted from those."""
     try:
         text = (files.read(file) or b"").decode("utf-8", "replace")
     except OSError:  # a link into nowhere, or a directory
@@ -91,15 +102,17 @@ def lines(file):
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         name, separator, value = line.strip().partition("=")
-        if separator and not name.startswith(("#", ";")) and "*" not in name:
-            found.append((number, normal(name.strip().lstrip("-")), " ".join(value.split())))
+        if name.startswith(("#", ";")) or not (separator or name.startswith("-")):
+            continue
+        given = " ".join(value.split()) if separator else None
+        found.append((number, normal(name.strip().lstrip("-")), given))
     return found
 
 
 def normal(name):
     """A parameter's name with dots: sysctl.d(5) takes slashes too, and dots within them."""
     first = next((letter for letter in name if letter in "./"), "")
-    return name.translate(str.maketrans("./", "/.")) if first == "/" else name
+    return name.translate(SWAPPED) if first == "/" else name
 
 
 def at_boot(key, without=()):
@@ -116,12 +129,16 @@ def by_command(key):
 
 
 def _last(key, from_files):
+    """A line of its own counts more than any pattern, and may say that none does (sysctl.d(5))."""
     found = [
-        {"file": file, "line": number, "value": value}
+        (name == key, {"file": file, "line": number, "value": value})
         for file in from_files
         for number, name, value in lines(file)
-        if name == key
+        if fnmatch.fnmatchcase(key, name)
     ]
-    if not found:
+    named = [line for own, line in found if own]
+    counting = [line for line in named or [one for _own, one in found] if line["value"] is not None]
+    if not counting:
         return None
-    return dict(found[-1], over=[one for one in found if one["value"] != found[-1]["value"]])
+    last = counting[-1]
+    return dict(last, over=[one for one in counting if one["value"] != last["value"]])

@@ -171,6 +171,41 @@ def test_a_line_that_somebody_changed_is_put_right(kernel: Kernel) -> None:
     assert "sysrq = 1" not in kernel.get(DROP_IN)
 
 
+REDIRECTS = {
+    "id": "kernel/no_redirects",
+    "settings": {"kernel_sysctls": {"net.ipv4.conf.*.send_redirects": 0}},
+}
+
+
+def test_a_pattern_is_for_every_interface_that_is_there(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("all", "eth0", "eth0.5"):
+        kernel.put(f"sys/net/ipv4/conf/{name}/send_redirects", "1\n")
+    apply(REDIRECTS)
+    assert kernel.get("sys/net/ipv4/conf/eth0.5/send_redirects") == "0"
+    assert "net.ipv4.conf.*.send_redirects = 0\n" in kernel.get(DROP_IN)
+    assert not apply(REDIRECTS)["changed"]
+    assert [one["key"] for one in observed(REDIRECTS)] == ["net.ipv4.conf.*.send_redirects"]
+
+    kernel.put("sys/net/ipv4/conf/eth0.5/send_redirects", "1\n")
+    kernel.put("etc/sysctl.d/50-net.conf", "net/ipv4/conf/eth0/send_redirects = 1\n")
+    wrong = {one["key"]: (one["enough"], one["boot_enough"]) for one in observed(REDIRECTS)}
+    assert wrong == {
+        "net.ipv4.conf.eth0.send_redirects": (True, False),
+        "net.ipv4.conf.eth0/5.send_redirects": (False, True),
+    }
+    take_back(monkeypatch, REDIRECTS["id"])
+    assert kernel.get("sys/net/ipv4/conf/eth0/send_redirects") == "1"
+    assert not kernel.there(DROP_IN)
+
+
+def observed(one: Json) -> list[Json]:
+    found = surface.observe({}, {}, {one["id"]: one["settings"]})
+    shown: list[Json] = found[one["id"]]["sysctls"]
+    return shown
+
+
 def test_parameters_this_kernel_lacks_are_left_out(kernel: Kernel) -> None:
     both = {"kernel.sysrq": 0, "kernel.io_uring_disabled": 1}
     apply({"id": "kernel/x", "settings": {"kernel_sysctls": both}})

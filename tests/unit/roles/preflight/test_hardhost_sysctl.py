@@ -58,10 +58,19 @@ def test_spellings(etc: Path, line: str, key: str) -> None:
     assert value(key) == "5"
 
 
-@pytest.mark.parametrize("line", ["; kernel.sysrq = 5", "#kernel.sysrq=5", "kernel.sys* = 5", "x"])
+@pytest.mark.parametrize("line", ["; kernel.sysrq = 5", "#kernel.sysrq=5", "-kernel.sysrq", "x"])
 def test_what_sets_nothing(etc: Path, line: str) -> None:
     (etc / "etc/x.conf").write_text(line + "\n")
     assert value() is None
+
+
+def test_a_pattern_counts_where_no_line_is_the_parameters_own(etc: Path) -> None:
+    (etc / "etc/50-x.conf").write_text("kernel.sys* = 5\n")
+    assert value() == "5"
+    (etc / "etc/10-x.conf").write_text("-kernel.sysrq\n")
+    assert value() is None
+    (etc / "etc/20-x.conf").write_text("kernel.sysrq = 6\n")
+    assert value() == "6"
 
 
 def test_broken_links_and_other_names_are_passed_by(etc: Path) -> None:
