@@ -80,7 +80,9 @@ def _check_refused(
     for letter, same in role.alike.get(path[0], {}).items():
         usual = usual.replace(letter, same)
     for pattern, values in role.refused.get(path[0], {}).items():
-        if fnmatchcase(usual, pattern) and str(value) in values:
+        # A name may be a pattern itself, and mean what is refused among others.
+        meant = fnmatchcase(usual, pattern) or fnmatchcase(pattern, usual)
+        if meant and str(value) in values:
             text = f"{name} must not be {value}: {values[str(value)]}"
             _note(one, ("settings", *path), text, problems)
 

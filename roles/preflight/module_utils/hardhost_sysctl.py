@@ -118,7 +118,7 @@ def normal(name):
 def at_boot(key, without=()):
     """`{file, line, value, over}` of the line that counts at the next boot, None where no file sets it.
 
-    `over`: the lines before it that wanted another value.
+    `over`: the lines that want another value, and do not get it.
     """
     return _last(key, [file for file in ordered() if file not in without])
 
@@ -140,5 +140,5 @@ def _last(key, from_files):
     counting = [line for line in named or [one for _own, one in found] if line["value"] is not None]
     if not counting:
         return None
-    last = counting[-1]
-    return dict(last, over=[one for one in counting if one["value"] != last["value"]])
+    without = (None, counting[-1]["value"])
+    return dict(counting[-1], over=[one for _own, one in found if one["value"] not in without])

@@ -71,6 +71,8 @@ def test_a_pattern_counts_where_no_line_is_the_parameters_own(etc: Path) -> None
     assert value() is None
     (etc / "etc/20-x.conf").write_text("kernel.sysrq = 6\n")
     assert value() == "6"
+    overridden = sysctl.at_boot(KEY)["over"]  # type: ignore[index]
+    assert [line["value"] for line in overridden] == ["5"]
 
 
 def test_broken_links_and_other_names_are_passed_by(etc: Path) -> None:
