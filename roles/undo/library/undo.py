@@ -386,6 +386,8 @@ class Work:
     def _plan_unit(self, targets):
         for one in targets:
             words = ["systemctl", "enable" if one["original"]["enabled"] else "disable", "--quiet"]
+            if words[1] == "disable" and one["target"].endswith(".timer"):
+                words.append("--now")  # it would start its service until the next boot
             self._add(
                 [one],
                 ["%s is %sd at boot" % (one["target"], words[1])],
