@@ -21,6 +21,8 @@ FIXED = "docker_engine/engine_fixed"
 PARTITION = "docker_engine/data_root_partition"
 MAIN = ("docker.io", "docker-ce", "moby-engine")  # the engine's own package, by whoever packaged it
 PINNED = MAIN + ("docker-ce-cli", "docker-cli", "moby-cli", "docker-ce-rootless-extras")
+# What keeps containers running while dockerd is away, and knows only shims of its own time (containerd 2.0 has dropped v1's).
+KEEPERS = ("containerd", "containerd.io")
 PACKAGE = "package "  # before a package's name, in what would change
 
 
@@ -155,11 +157,11 @@ def wrong_pin(pin, there, known, date):
 
 
 def major_jump(todo):
-    """`"20 -> 29"` where an update of the engine itself leaves its major version; "" elsewhere."""
+    """`"docker.io 20 -> 29"` where an update of engine or containerd leaves its major version; "" elsewhere."""
     for one in todo:
         before, after = (upstream(one[key]).partition(".")[0] for key in ("before", "after"))
-        if one["name"] in MAIN and before != after:
-            return "%s -> %s" % (before, after)
+        if one["name"] in MAIN + KEEPERS and before != after:
+            return "%s %s -> %s" % (one["name"], before, after)
     return ""
 
 

@@ -79,11 +79,13 @@ def test_what_an_operator_has_to_decide() -> None:
     assert surface.undecided(found(major="26 -> 29"), accepted) is None
 
 
-def test_a_major_jump_is_the_engines_own() -> None:
+def test_a_major_jump_is_the_engines_or_containerds() -> None:
     jump = {**NEWER, "after": "29.1.3-0ubuntu3"}
-    assert surface.major_jump([jump]) == "26 -> 29"
+    assert surface.major_jump([jump]) == "docker.io 26 -> 29"
     assert surface.major_jump([{**jump, "before": "5:26.1.5-1", "after": "5:26.1.6-1"}]) == ""
-    assert surface.major_jump([{**jump, "name": "containerd"}]) == ""
+    containerd = {"name": "containerd.io", "before": "1.7.29-1", "after": "2.2.1-1"}
+    assert surface.major_jump([containerd]) == "containerd.io 1 -> 2"
+    assert surface.major_jump([{**jump, "name": "runc"}]) == ""
 
 
 PIN = {"version": "26.1", "until": "2027-01-31", "reason": "a driver"}
