@@ -42,6 +42,7 @@ HARMLESS = (
     # modprobe looks at the directory in which dockerd stands when it calls it, and loads the module.
     "kmod_t (modprobe): search dir of var_lib_t",
     "kmod_t (modprobe): search dir of container_var_lib_t",
+    "kmod_t (modprobe): getattr dir of container_var_lib_t",
 )
 INIT = ("init_t",)
 ENGINE = ("dockerd_t", "container_runtime_t", "container_engine_t")
