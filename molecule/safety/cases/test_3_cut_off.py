@@ -28,19 +28,20 @@ SHORT = {("site", 2, "after"), ("rollback", 2, "controller")}
 # Modules at least, of the roles that profiles/roles.yml has and of the restart.
 STEPS = {"site": 6, "rollback": 3}
 PROFILES = Path(__file__).parents[1] / "profiles"
-SOCKET = "/run/docker.sock"
+OPEN = "chmod 0666 /run/docker.sock; chmod 0777 /etc/docker"
+CLOSE = "chmod 0660 /run/docker.sock; chmod 0755 /etc/docker"
 
 
 @pytest.fixture
 def cut(old: Steps, memory: Path) -> Iterator[Project]:
-    """A project of many roles, on a host with the stand-in for Python and an open socket."""
+    """A project of many roles, on a host with the stand-in for Python, and open to everybody."""
     script = (ON_HOST / "cut_python.sh").read_bytes()
-    old.host.sh(f"cat > {WRAPPER} && chmod 755 {WRAPPER}; chmod 0666 {SOCKET}", stdin=script)
+    old.host.sh(f"cat > {WRAPPER} && chmod 755 {WRAPPER}; {OPEN}", stdin=script)
     project = render("roles", memory / "cut", [old.host], PROFILES)
     text = project.inventory.read_text().replace("/usr/bin/python3", WRAPPER)
     project.inventory.write_text(text)
     yield project
-    old.host.sh(f"chmod 0660 {SOCKET}")
+    old.host.sh(CLOSE)
 
 
 def every_step(host: Host, project: Project) -> set[tuple[str, int, str]]:

@@ -30,11 +30,13 @@ GRUB = "/boot/grub/grub.cfg"
 def read():
     """What of AppArmor is there: kernel (`on`, `off` or `absent`), parser, service, loaded profiles, boot configuration."""
     service = _service()
+    parser = shutil.which("apparmor_parser", path=hardhost_facts.PATH) or ""
     return {
         "shared": bool(containment.kind()),
         "kernel": _kernel(),
         "arguments": _text("/proc/cmdline"),
-        "parser": shutil.which("apparmor_parser", path=hardhost_facts.PATH) or "",
+        "parser": parser,
+        "parser_since": os.stat(parser).st_ctime if parser else None,  # seconds since the epoch
         "service": service,
         "profiles": profiles(),
         "grub": bool(shutil.which("update-grub", path=hardhost_facts.PATH)),

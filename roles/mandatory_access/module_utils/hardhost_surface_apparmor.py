@@ -8,6 +8,7 @@ SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import hashlib
+import time
 
 from ansible.module_utils import hardhost_apparmor as apparmor
 from ansible.module_utils import hardhost_apparmor_profile as profile
@@ -17,12 +18,15 @@ from ansible.module_utils import hardhost_package_work as package_work
 from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_preconditions import hold, not_applicable
 
 ACTIVE = "mandatory_access/apparmor_active"
 PACKAGE = "apparmor"
 PATH = "/etc/apparmor.d/" + profile.NAME
 DUE = "dockerd was started without AppArmor"
+LATE = "apparmor_parser came, or was replaced, after dockerd was started, and no container shows that it is used"
+CACHED = 24  # the first major version that looks for the parser at its start
 LEASE_SECONDS = 2 * programs.SECONDS  # for what is no package: each program takes a moment
 
 
@@ -71,9 +75,34 @@ def _settings(control):
 
 
 def blind(facts, found):
-    """Whether dockerd runs without noticing the AppArmor that is there, or will be once the parser is installed."""
-    seen = any(one.startswith("name=apparmor") for one in facts["info"].get("SecurityOptions", []))
-    return bool(facts["engine"]["running"] and found["kernel"] == "on" and not seen)
+    """Why dockerd does not use the AppArmor that is there, or will be once the parser is installed; "" where it does, or none runs."""
+    if not facts["engine"]["running"] or found["kernel"] != "on":
+        return ""
+    if not any(one.startswith("name=apparmor") for one in facts["info"].get("SecurityOptions", [])):
+        return DUE
+    return LATE if late(facts, found) and not confines(facts) else ""
+
+
+def late(facts, found):
+    """Whether the parser may have come after dockerd, which looks for it once.
+
+    From 24.0 on it confines nothing then, and says `name=apparmor` all the same (containerd pkg/apparmor, hostSupports, and moby
+    pkg/sysinfo; measured on 26.1.5). Before that it asks the kernel alone, and starts no container.
+    """
+    major = facts["engine"]["version"].partition(".")[0]
+    if not facts["process"] or not major.isdigit() or int(major) < CACHED:
+        return False
+    return not found["parser"] or found["parser_since"] > time.time() - facts["process"]["age"]
+
+
+def confines(facts):
+    """Whether a container that this dockerd has started is confined: then it has found the parser."""
+    return any(
+        (units.started(one["pid"]) or 0) > facts["process"]["started"]
+        and apparmor.label(one["pid"])[1] == "enforce"
+        for one in facts["containers"]
+        if one["running"]
+    )
 
 
 def plan(control, facts, found):
@@ -88,10 +117,9 @@ def plan(control, facts, found):
             todo.append(_step("start", apparmor.SERVICE, "inactive", "started"))
         if found["kernel"] == "off" and (_boot_files(control) or not found["prepared"]):
             todo.append(_step("boot", apparmor.BOOT, None, "AppArmor with the next boot"))
-        if blind(facts, found):
-            todo.append(
-                dict(_step("daemon", "dockerd", "without AppArmor", "with it"), restart=DUE)
-            )
+        why = blind(facts, found)
+        if why:
+            todo.append(dict(_step("daemon", "dockerd", why, "restarted"), restart=why))
     if settings.get("profile"):
         todo += _profile_steps(control, found)
     return todo
@@ -159,7 +187,7 @@ def _confinement(container):
 
 def apply(controls, parameters, check_mode):
     """`{controls, diff, notes}` of doing what `plan` says. Failed or PackagesError where something cannot be done."""
-    facts, found = hardhost_facts.collect_local(), apparmor.read()
+    facts, found = hardhost_facts.collect(), apparmor.read()
     todo = [(control, plan(control, facts, found)) for control in controls]
     steps = [(control, step) for control, planned in todo for step in planned]
     wanted = [

@@ -20,5 +20,5 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
     if not found["service"]["active"]:
         return failed("apparmor.service is not active: the profiles with files were not loaded")
     if found["blind"]:
-        return failed("dockerd was started without AppArmor: restart it, then the containers")
+        return failed(f"{found['blind']}: restart it, then the containers")
     return passed("the kernel runs with AppArmor, and dockerd uses it")

@@ -373,7 +373,7 @@ class TestAppArmor:
             "service": {"enabled": True, "active": True},
             "profiles": {"docker-default": "enforce", "hardhost-container": "enforce"},
             "prepared": False,
-            "blind": False,
+            "blind": "",
             "ours": True,
             "file": True,
             "containers": [{"name": "web", "profile": "docker-default", "mode": "enforce"}],
@@ -399,7 +399,7 @@ class TestAppArmor:
             ({"parser": ""}, "apparmor_parser is missing"),
             ({"service": {"enabled": False, "active": True}}, "not enabled"),
             ({"service": {"enabled": True, "active": False}}, "not active"),
-            ({"blind": True}, "restart it"),
+            ({"blind": "dockerd was started without"}, "without: restart it"),
         ],
     )
     def test_active(self, reading: Reading, found: Reading, changed: Reading, reason: str) -> None:

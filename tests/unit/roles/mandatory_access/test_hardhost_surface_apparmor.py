@@ -26,6 +26,7 @@ def found(**changed: Any) -> Json:
         "kernel": "on",
         "arguments": "root=/dev/vda",
         "parser": "/usr/sbin/apparmor_parser",
+        "parser_since": 0.0,
         "service": {"enabled": True, "active": True},
         "profiles": {"docker-default": "enforce"},
         "grub": True,
@@ -88,7 +89,8 @@ def test_a_profile_waits_for_the_parser_only_where_there_is_something_to_load(
     ("changed", "confines", "steps"),
     [
         ({}, True, []),
-        ({"parser": ""}, True, ["package"]),
+        ({"parser": ""}, True, ["package", "daemon"]),
+        ({"parser_since": float("inf")}, True, ["daemon"]),
         ({"parser": ""}, False, ["package", "daemon"]),
         ({"service": {"enabled": False, "active": True}}, True, ["service"]),
         ({"service": {"enabled": True, "active": False}}, True, ["start"]),
@@ -103,6 +105,25 @@ def test_what_is_missing_is_done_in_order(changed: Json, confines: bool, steps: 
     shown = surface.changes(ACTIVE, made, {})
     assert [one["what"] for one in shown] == [one["what"] for one in todo]
     assert any("restart" in one for one in shown) == ("daemon" in steps)
+
+
+def test_a_parser_that_came_later_is_no_matter_where_containers_show_that_it_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """dockerd 26.1.5 goes on saying `name=apparmor` and starts containers unconfined."""
+    late, made = found(parser_since=float("inf")), host()
+    made["containers"] = [{"name": "web", "running": True, "pid": 7}]
+    process = made["process"]
+    for mode, started, sees in (
+        ("enforce", process["started"] + 1, True),
+        ("enforce", process["started"] - 1, False),  # under live-restore, from before
+        ("unconfined", process["started"] + 1, False),  # "runc (unconfined)"
+    ):
+        monkeypatch.setattr(apparmor, "label", lambda _pid, mode=mode: ("x", mode))
+        monkeypatch.setattr(part.units, "started", lambda _pid, started=started: started)
+        assert (part.blind(made, late) == "") is sees
+    made["engine"] = {**made["engine"], "version": "20.10.24+dfsg1"}
+    assert part.blind(made, late) == "", "it asks the kernel alone"
 
 
 def test_controls_of_other_roles_are_not_ours() -> None:
