@@ -76,8 +76,8 @@ def started_after_file(host: Host) -> bool:
 def wait_settled(host: Host) -> None:
     """Wait until no job of hardhost runs on the host and the engine answers."""
     command = (
-        "! systemctl list-units --no-legend --state=active,activating 'hardhost*' | grep -q ."
-        " && docker version >/dev/null"
+        "! systemctl list-units --no-legend --type=service --state=active,activating 'hardhost*'"
+        " | grep -q . && docker version >/dev/null"
     )
     deadline = time.monotonic() + SETTLE_SECONDS
     while host.sh(command, check=False).returncode != 0:
