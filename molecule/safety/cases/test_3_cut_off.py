@@ -71,7 +71,7 @@ def test_cut_off_at_a_remote_step(
         wait_settled(old.host)
         served.assert_unbroken()
         cut.play().assert_converged(old.host)  # at once: its lease is no obstacle
-        assert not old.read()["restart"]["work"]
+        cut.play().assert_unchanged(old.host)
         cut.play("rollback").assert_converged(old.host)
         served.assert_unbroken()
         served.assert_old_file()

@@ -17,7 +17,8 @@ LABELS = "docker_daemon/selinux_labels"
 LABELLING_SECONDS = 1800  # every file, and a second boot, under emulation
 PACKAGES = ("policycoreutils", "selinux-policy-default")
 # Whether each run logs in anew: that it still can is what the last step waits for.
-KEPT, ANEW = (f"-o ControlMaster=auto -o ControlPersist={seconds}s" for seconds in (900, 1))
+KEPT = "-o ControlMaster=auto -o ControlPersist=900s"
+ANEW = "-o ControlMaster=no -o ControlPath=none"
 # Something that only a permissive kernel lets sshd do.
 DENIAL = "runcon -t sshd_t -r system_r -u system_u /usr/bin/true"
 TREE = (
