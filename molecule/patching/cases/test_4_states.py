@@ -37,8 +37,10 @@ def sabotaged(labs: list[Lab]) -> Lab:
 
 @pytest.fixture(scope="module")
 def settled(sabotaged: Lab, project: Project) -> Statuses:
-    """The statuses of the host in order."""
-    sabotaged.publish([], [])
+    """The statuses of the host in order; its engine is the newest that is offered."""
+    engine = sabotaged.version("docker.io")
+    sabotaged.repository("repack", "docker.io", engine)
+    sabotaged.publish([], [f"docker.io_{engine.rpartition(':')[2]}_"])
     sabotaged.sources()
     project.play(limit=sabotaged.host.name).assert_converged(sabotaged.host)
     return project.verify(limit=sabotaged.host.name).statuses(sabotaged.host.name)

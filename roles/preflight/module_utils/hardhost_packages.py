@@ -179,9 +179,8 @@ def removed(text):
 
 def simulate(*words):
     """The words of `apt-get -s`; PackagesError with apt's reasons where it cannot."""
-    return output(
-        ["apt-get", "-s", "-y", "-o", "APT::Get::Show-User-Simulation-Note=0"] + list(words)
-    )
+    quiet = ["-o", "APT::Get::Show-User-Simulation-Note=0", "-o", "Dir::Log::Planner="]
+    return output(["apt-get", "-s", "-y"] + quiet + list(words))
 
 
 def policies(text):
