@@ -16,7 +16,6 @@ from ansible.module_utils import hardhost_state as states
 
 # The version, what builds it for a release of the distribution (a newer one counts as the same kind), and the kind.
 RELEASE = re.compile(r"([\d.+~-]*)(deb\d+[\d.+~-]*|el\d+(?:_\d+)?\.?|fc\d+\.?|)(.*)")
-REBOOT = os.path.join(states.DIRECTORY, "reboot.json")  # the last one of ours
 
 
 def shared():
@@ -84,14 +83,14 @@ def outdated(kernels):
     return ""
 
 
-def begin_reboot(kernels, boot, path=REBOOT):
+def begin_reboot(kernels, boot, path=states.REBOOT):
     """Remember during which boot a reboot was begun, and for which kernel."""
     data = json.dumps({"boot": boot, "newest": _newest(kernels)}).encode()
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     files.replace(path, data, {"uid": 0, "gid": 0, "mode": 0o600})
 
 
-def rebooted_in_vain(kernels, boot, path=REBOOT):
+def rebooted_in_vain(kernels, boot, path=states.REBOOT):
     """Whether this host was rebooted for this very kernel before, and the boot loader has started another one."""
     try:
         last = json.loads((files.read(path) or b"{}").decode("utf-8"))

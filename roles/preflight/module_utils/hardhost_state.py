@@ -19,6 +19,7 @@ from ansible.module_utils import hardhost_unit as units
 
 DIRECTORY = "/var/lib/hardhost"
 VERSION = 1
+REBOOT = os.path.join(DIRECTORY, "reboot.json")  # the last one of ours: `{boot, newest}`
 LEASE_SECONDS = 60  # one module's work; a restart asks for as long as its job may take
 _PARTS = {
     "changes": list,

@@ -36,6 +36,7 @@ left: {type: list, returned: always, description: 'What stays, and why.'}
 """
 
 import grp
+import json
 import os
 import pwd
 import stat
@@ -90,6 +91,8 @@ class Work:
             for one in found
             if one["key"] in left
         ]
+        if parameters["scope"] == "all" and rebooted():
+            self.left.append("the reboot for a newer kernel stays: nothing takes it back")
         self.undone, self.conflicts, self.diffs = [], [], []
         self.steps = []  # (targets, function that takes them back)
 
@@ -427,6 +430,15 @@ class Work:
                 ["the directory %s" % one["target"]],
                 lambda one=one: remove_directory(one["target"]),
             )
+
+
+def rebooted(path=states.REBOOT):
+    """Whether a run of ours has rebooted the host, and not only was about to."""
+    try:
+        last = json.loads((files.read(path) or b"{}").decode("utf-8"))
+    except ValueError:
+        return False
+    return bool(last) and last.get("boot") != units.boot()
 
 
 def profiles_in_use(found, containers):

@@ -202,6 +202,41 @@ def test_exactly_our_line_goes(host: Host, tmp_path: Path) -> None:
     assert subuid.read_text() == "alice:100000:65536\nbob:300000:65536"
 
 
+def test_a_profile_stays_for_those_who_would_not_start_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(undo, "confined_by", lambda _profile: [])
+    for option, stays in (
+        ("apparmor=hardhost-container", True),
+        ("apparmor:hardhost-container", True),
+        ("apparmor=hardhost-container-2", False),
+    ):
+        container = {"name": "web", "security_options": ["seccomp=x.json", option]}
+        assert ("web" in undo.needed_by("hardhost-container", [container])) is stays
+
+
+def test_a_reboot_is_named_as_what_stays(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "reboot.json"
+    monkeypatch.setattr(undo.rebooted, "__defaults__", (str(file),))
+    for boot, named in (("another", 1), (undo.units.boot(), 0)):
+        file.write_text(json.dumps({"boot": boot, "newest": ["6.1.0-56", ""]}))
+        assert len(host.undo()["left"]) == named
+    file.write_text(json.dumps({"boot": "another", "newest": []}))
+    assert host.undo(scope="run")["left"] == []
+
+
+def test_our_line_takes_its_file_with_it_where_there_was_none(host: Host, tmp_path: Path) -> None:
+    for name, there in (("ours", False), ("theirs", True)):
+        (tmp_path / name).write_text("/data /var/lib/docker\n")
+        before = {**ABSENT, "file": there}
+        host.had("line", tmp_path / name, before, present("/data /var/lib/docker"))
+    host.undo()
+    assert not (tmp_path / "ours").exists()
+    assert (tmp_path / "theirs").read_text() == ""
+
+
 def test_our_directory_goes_only_empty(host: Host, tmp_path: Path) -> None:
     for name in ("empty", "used"):
         (tmp_path / name).mkdir()
