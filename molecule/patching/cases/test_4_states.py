@@ -22,6 +22,7 @@ CONTROLS = [
     for control in states.controls()
     if control.startswith(("docker_engine", "host_patching")) and control not in ELSEWHERE
 ]
+RUNNING, SECURITY = "docker_engine/engine_running_updated", "host_patching/security_updates"
 STATES = [state for control in CONTROLS for state in states.load(control)]
 
 Statuses = dict[str, str]
@@ -61,6 +62,9 @@ def test_state(state: State, project: Project, sabotaged: Lab, settled: Statuses
         control: state.expect if state.concerns(control) else status
         for control, status in settled.items()
     }
+    if state.control == RUNNING:
+        # docker.service runs replaced files: security_updates says so too, and leaves it alone.
+        wanted[SECURITY] = "pending"
     assert report.statuses(host.name) == wanted, f"{state.why}\n{report.text}"
     if state.mend_script():
         host.sh(state.mend_script() or "", timeout=300)
