@@ -34,6 +34,7 @@ Dir::State::lists "/var/lib/apt/lists/";
 Dir::State::status "/var/lib/dpkg/status";
 Dir::State::extended_states "/var/lib/apt/extended_states";
 Unattended-Upgrade::LogDir "%(folder)s/log/";
+Unattended-Upgrade::AutoFixInterruptedDpkg "false";
 """
 
 
@@ -92,6 +93,12 @@ def dry_run():
         asked = ["env", "APT_CONFIG=" + configuration, PROGRAM, "--dry-run", "--debug"]
         _code, text, errors = packages.run(asked, DRY_RUN_SECONDS)
     return text + errors
+
+
+def mends(configuration):
+    """Whether the host's own files (`apt-config dump`) order it to mend an interrupted dpkg: they are read after ours."""
+    order = r'^Unattended-Upgrade::AutoFixInterruptedDpkg "(?!false|no|0)'
+    return bool(re.search(order, configuration, re.MULTILINE | re.I))
 
 
 def chosen(said):

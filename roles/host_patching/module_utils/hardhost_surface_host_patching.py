@@ -230,11 +230,10 @@ def observe_automatic(facts, _inputs, _settings):
         return redhat.observe_automatic()
     if not packages.installed([automatic.PACKAGE]):
         return {"problem": "", "installed": False}
-    unfinished = packages.unfinished()
-    if unfinished:  # the tool would mend it, and it is not for a look to do so
-        names = ", ".join(unfinished) or "its journal"
-        return {"problem": "dpkg was interrupted and has left %s half-way" % names}
     configuration = packages.output(["apt-config", "dump"])
+    if automatic.mends(configuration) and packages.unfinished():  # it is not for a look to do so
+        problem = "dpkg was interrupted, and the dry run of unattended-upgrades would mend it: it was not asked"
+        return {"problem": problem, "unknown": True}
     said = automatic.dry_run()
     return {
         "problem": "",

@@ -263,3 +263,15 @@ LOOK = "pkgs that look like they should be upgraded:"  # 2.9 and 2.12
 )
 def test_the_dry_run_says_what_it_would_do(said: str, chosen: list[str] | None) -> None:
     assert automatic.chosen(said) == chosen
+
+
+@pytest.mark.parametrize(
+    ("line", "mends"),
+    [
+        ("", False),
+        ('Unattended-Upgrade::AutoFixInterruptedDpkg "true";', True),
+        ('Unattended-Upgrade::AutoFixInterruptedDpkg "false";', False),
+    ],
+)
+def test_who_orders_an_interrupted_dpkg_to_be_mended(line: str, mends: bool) -> None:
+    assert automatic.mends('APT "";\n' + line + "\n") is mends
