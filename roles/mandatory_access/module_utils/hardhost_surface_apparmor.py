@@ -118,7 +118,7 @@ def plan(control, facts, found):
         if found["kernel"] == "off" and (_boot_files(control) or not found["prepared"]):
             todo.append(_step("boot", apparmor.BOOT, None, "AppArmor with the next boot"))
         why = blind(facts, found)
-        if why:
+        if why and not running.due(facts):  # asked for already, and withheld
             todo.append(dict(_step("daemon", "dockerd", why, "restarted"), restart=why))
     if settings.get("profile"):
         todo += _profile_steps(control, found)

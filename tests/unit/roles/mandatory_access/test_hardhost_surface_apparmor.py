@@ -126,6 +126,11 @@ def test_a_parser_that_came_later_is_no_matter_where_containers_show_that_it_is_
     assert part.blind(made, late) == "", "it asks the kernel alone"
 
 
+def test_a_restart_that_is_withheld_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "due", lambda _facts: part.LATE)
+    assert part.plan(ACTIVE, host(), found(parser_since=float("inf"))) == []
+
+
 def test_controls_of_other_roles_are_not_ours() -> None:
     assert surface.changes({"id": "docker_daemon/icc", "settings": {}}, host(), {}) == []
 

@@ -239,3 +239,11 @@ def test_a_directory_in_the_place_of_the_state_is_told(directory: str) -> None:
     Path(directory, "state.json").mkdir()
     with pytest.raises(states.StateError, match="Is a directory"):
         states.load(directory)
+
+
+def test_a_long_piece_of_work_keeps_nobody_out_once_it_has_ended(tmp_path: Path) -> None:
+    with states.work("r1", "ops", 5000, str(tmp_path)) as state:
+        assert state["lease"]["expires"] - state["lease"]["since"] == 5000
+    lease = states.load(str(tmp_path))["lease"]
+    assert lease["expires"] - lease["since"] <= states.LEASE_SECONDS + 1
+    assert "process" not in lease
