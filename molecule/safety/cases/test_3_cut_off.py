@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import threading
 import time
@@ -16,15 +14,14 @@ import pytest
 
 from tests.hosts import breakage, container_host
 from tests.hosts.container_host import Host
+from tests.hosts.cut_off import Point, await_file, cut_here, interrupt, points, steps_of
 from tests.hosts.local import run
 from tests.hosts.observation import observe
 from tests.hosts.project import Project, render
 from tests.hosts.serving import Serving, wait_settled
-from tests.hosts.steps import JOB, LONG, ON_HOST, ORIGINAL, Steps, put_daemon_json
+from tests.hosts.steps import JOB, LONG, ORIGINAL, Steps, put_daemon_json
 
-WRAPPER = "/usr/local/bin/cut-python"
-PLAY_SECONDS = 240
-SHORT = {("site", 2, "after"), ("rollback", 2, "controller")}
+SHORT = [Point("site", 2, "after"), Point("rollback", 2, "controller")]
 # Modules at least, of the roles that profiles/roles.yml has and of the restart.
 STEPS = {"site": 6, "rollback": 3}
 PROFILES = Path(__file__).parents[1] / "profiles"
@@ -34,40 +31,28 @@ CLOSE = "chmod 0660 /run/docker.sock; chmod 0755 /etc/docker"
 
 @pytest.fixture
 def cut(old: Steps, memory: Path) -> Iterator[Project]:
-    """A project of many roles, on a host with the stand-in for Python, and open to everybody."""
-    script = (ON_HOST / "cut_python.sh").read_bytes()
-    old.host.sh(f"cat > {WRAPPER} && chmod 755 {WRAPPER}; {OPEN}", stdin=script)
+    """A project of many roles, on a host that is open to everybody."""
+    old.host.sh(OPEN)
     project = render("roles", memory / "cut", [old.host], PROFILES)
-    text = project.inventory.read_text().replace("/usr/bin/python3", WRAPPER)
-    project.inventory.write_text(text)
-    yield project
+    with cut_here(old.host, project):
+        yield project
     old.host.sh(CLOSE)
 
 
-def every_step(host: Host, project: Project) -> set[tuple[str, int, str]]:
+def every_point_of(host: Host, project: Project) -> list[Point]:
     """Of a converge and a rollback."""
-    # The first only reads, and before a step the host is as it was after the one before it.
-    found = set()
-    for play in ("site", "rollback"):
-        host.sh("rm -f /run/cut.*")
-        project.play(play).assert_converged(host)
-        steps = int(host.out("cat /run/cut.count"))
-        assert steps >= STEPS[play], f"{play} has come to {steps} steps: roles have done nothing"
-        found |= {(play, 1, "before")}
-        found |= {
-            (play, step, how) for step in range(2, steps + 1) for how in ("after", "controller")
-        }
-    return found
+    steps = {play: steps_of(host, project, play) for play in STEPS}
+    assert all(steps[play] >= least for play, least in STEPS.items()), f"roles did nothing: {steps}"
+    return points(steps)
 
 
 def test_cut_off_at_a_remote_step(
     old: Steps, cut: Project, served: Serving, every_point: bool
 ) -> None:
-    for play, step, how in sorted(every_step(old.host, cut) if every_point else SHORT):
-        print(play, step, how, flush=True)
-        if play == "rollback":
+    for point in every_point_of(old.host, cut) if every_point else SHORT:
+        if point.play == "rollback":
             cut.play().assert_converged(old.host)
-        interrupt(old, cut, play, step, how)
+        interrupt(old.host, cut, point)
         wait_settled(old.host)
         served.assert_unbroken()
         cut.play().assert_converged(old.host)  # at once: its lease is no obstacle
@@ -75,30 +60,6 @@ def test_cut_off_at_a_remote_step(
         cut.play("rollback").assert_converged(old.host)
         served.assert_unbroken()
         served.assert_old_file()
-
-
-def interrupt(steps: Steps, project: Project, play: str, step: int, how: str) -> None:
-    """Run a playbook that does not come to its end, and see that it was cut where it should be."""
-    host = steps.host
-    host.sh(f"rm -f /run/cut.*; echo {step} {how} > /run/cut")
-    controller = project.start(play)
-    if how == "controller":
-        await_file(steps, "/run/cut.now")
-        os.killpg(controller.pid, signal.SIGKILL)
-        host.sh(": > /run/cut.go")
-        controller.wait(timeout=30)
-        await_file(steps, "/run/cut.end")  # the module goes on without it
-    else:
-        assert controller.wait(timeout=PLAY_SECONDS) != 0
-    assert host.out("cat /run/cut.count").strip() == str(step)
-    assert host.sh("test -e /run/cut", check=False).returncode != 0
-
-
-def await_file(steps: Steps, path: str) -> None:
-    deadline = time.monotonic() + PLAY_SECONDS
-    while steps.host.sh(f"test -e {path}", check=False).returncode != 0:
-        assert time.monotonic() < deadline, f"{path} was not seen"
-        time.sleep(0.1)
 
 
 @LONG
@@ -169,7 +130,7 @@ def power_cut(steps: Steps, program: str, number: int, act: Callable[[], object]
     steps.ask_to_die(program, number, "wait")
     acting = threading.Thread(target=quiet, args=(act,), daemon=True)
     acting.start()
-    await_file(steps, "/run/dying.now")
+    await_file(steps.host, "/run/dying.now")
     run(["docker", "kill", steps.host.container])
     run(["docker", "start", steps.host.container])
     acting.join(timeout=60)

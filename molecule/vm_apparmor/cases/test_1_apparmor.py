@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.hosts.attacks import attack, make_image, refused
 from tests.hosts.container_host import Host
 from tests.hosts.inventory import inventory
 from tests.hosts.project import Project, hardhost
@@ -39,19 +39,14 @@ SELINUX = {
 # do not mediate connections to sockets that lie in the file system: docs/mandatory-access.md.
 REFUSED = {
     "unconfined": set(),
-    "docker-default": {"mount", "sysctl", "sysfs"},
+    "docker-default": {"mount", "sysctl", "sysfs", "kernel_memory"},
     "hardhost-container": {
         *("raw_socket", "packet_socket", "af_alg", "mount", "ptrace", "sysctl", "sysfs"),
-        *("kernel_log", "disk", "shadow", "host_key", "data_root"),
+        *("kernel_log", "kernel_memory", "disk", "shadow", "host_key", "data_root"),
     },
 }
-EVERYTHING = " ".join(
-    [
-        *("--userns=host", "--cap-add=ALL", "--device=/dev/kmsg", "--device=/dev/vda"),
-        *("--security-opt=seccomp=unconfined", "--security-opt=systempaths=unconfined"),
-        *("-v /:/host:ro", "-v /sys:/sys", "-v /usr:/usr:ro", "--tmpfs=/tmp", "--tmpfs=/mnt"),
-    ]
-)
+HOST_S_FILES = ("-v /:/host:ro", "-v /sys:/sys")
+ATTEMPTS = REFUSED["hardhost-container"] | {"ordinary", "docker_socket"}
 # Two states of different controls show themselves at once: a round of verify takes its time.
 ROUNDS = (
     (
@@ -83,18 +78,7 @@ HELD = f"cat {FILE} /sys/kernel/security/apparmor/policy/profiles/hardhost-conta
 
 # The machine's package lists are those of its image; to fetch them takes minutes under emulation.
 LISTS_OF_TODAY = "touch /var/lib/apt/periodic/update-success-stamp"
-MAKE_IMAGE = """set -e
-root=$(mktemp -d)
-mkdir -p "$root/etc" "$root/mnt" "$root/tmp" "$root/usr" "$root/host" "$root/bin"
-rmdir "$root/bin"
-for name in bin sbin lib lib64; do ln -s "usr/$name" "$root/$name"; done
-echo own > "$root/etc/own"
-cat > "$root/attack.py"
-chmod -R a+rX "$root"
-tar -C "$root" -c . | docker import - attack >/dev/null
-rm -r "$root"
-mkdir -p /var/lib/docker && echo secret > /var/lib/docker/secret
-"""
+SECRET = "mkdir -p /var/lib/docker && echo secret > /var/lib/docker/secret"
 TREE = (
     "find /etc /var/lib/hardhost /boot -xdev -type f -exec sha256sum {} + 2>/dev/null"
     " | sort -k2 | sha256sum; sort /sys/kernel/security/apparmor/profiles 2>/dev/null; true"
@@ -188,15 +172,13 @@ def test_3_in_force_after_the_reboot(
 def test_4_attacked(machine: VirtualMachine, profile: str) -> None:
     """The same container with every privilege, each time: what differs is the profile's doing."""
     if profile == "unconfined":
-        machine.sh(MAKE_IMAGE, stdin=(HERE / "files/attack.py").read_bytes())
+        make_image(machine)
+        machine.sh(SECRET)
     since = machine.out("date '+%F %T'").strip()
-    done = machine.sh(
-        f"docker run --rm {EVERYTHING} --security-opt=apparmor={profile} attack"
-        " /usr/bin/python3 -B /attack.py"
-    )
-    found = json.loads(done.stdout)
-    assert found.pop("ordinary") == 0, found
-    assert {name for name, error in found.items() if error} == REFUSED[profile], found
+    confined = f"--security-opt=apparmor={profile}"
+    found = attack(machine, sorted(ATTEMPTS), (*HOST_S_FILES, confined))
+    assert found.keys() == ATTEMPTS
+    assert refused(found) == REFUSED[profile], found
     if profile == "hardhost-container":
         assert set(found.values()) == {0, 13}, found  # EACCES
         show_denials(machine, since)

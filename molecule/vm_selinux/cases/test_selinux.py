@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.hosts.attacks import attack, make_image, refused
 from tests.hosts.container_host import Host
 from tests.hosts.project import Project, Report
 from tests.hosts.steps import EVERY_POINT, LONG
@@ -34,7 +35,6 @@ echo x > /file && chown 5:5 /file && echo own files
 nc -l -p 80 > /dev/null & sleep 2; echo hello | nc 127.0.0.1 80 && echo tcp
 ping -c 1 -W 2 127.0.0.1 > /dev/null && echo raw socket
 arping -c 1 -w 1 -I lo 127.0.0.1 2>&1 | grep -q 'not ARPable' && echo packet socket
-echo 1 > /proc/sys/net/ipv4/conf/all/log_martians && echo sysctl
 true
 """
 DATA_ROOT = """set -eu
@@ -50,6 +50,18 @@ systemctl restart docker
 MOVE = "mkdir /srv/docker\n" + DATA_ROOT.format('update({"data-root": "/srv/docker"})')
 MOVE_BACK = DATA_ROOT.format('pop("data-root")') + "rm -r /srv/docker\n"
 WANTED = {"own files", "tcp"}
+# By root of the host, granted everything but this.
+ATTEMPTS_OF_ROOT = {
+    *("raw_socket", "packet_socket", "af_alg", "mount", "ptrace", "sysctl"),
+    *("kernel_log", "kernel_memory", "other_container"),
+}
+OTHER = """docker run -d -i --name other attack sh > /dev/null
+docker inspect -f '{{.GraphDriver.Data.MergedDir}}' other
+"""
+# A type that is ours already, by somebody else: it cannot be declared again.
+TAKEN = """echo '(type hardhost_container_t)' > /root/taken.cil
+semodule -X 400 -r hardhost_container && semodule -i /root/taken.cil
+"""
 FORBIDDEN = {"raw socket", "packet socket"}
 
 
@@ -119,6 +131,25 @@ def test_3_what_the_type_forbids_is_refused_and_recorded(host: Host) -> None:
         assert "permissive=0" in record
 
 
+def test_4_attacked_by_root_with_every_capability(host: Host) -> None:
+    """What differs from the first is the type's doing."""
+    make_image(host)
+    files = f"-v {host.out(OTHER).strip()}/etc:/other:ro"
+    for label, stopped in (
+        ("disable", set()),
+        ("type:container_t", ATTEMPTS_OF_ROOT),
+        ("type:hardhost_container_t", ATTEMPTS_OF_ROOT),
+    ):
+        found = attack(host, sorted(ATTEMPTS_OF_ROOT), (files, f"--security-opt=label={label}"))
+        assert found.keys() == ATTEMPTS_OF_ROOT
+        assert refused(found) == stopped, f"{label}: {found}"
+    for kind in ("alg_socket", "process"):
+        record = denials(host, f"hardhost_container_t.*tclass={kind}")
+        print(record)  # shown with the result
+        assert "permissive=0" in record
+    host.sh("docker rm -f other")
+
+
 def test_4_two_containers_have_different_categories(host: Host) -> None:
     command = "docker run --rm hardhost-lab cat /proc/self/attr/current"
     one, other = host.out(f"{command}; echo; {command}").split()
@@ -176,6 +207,20 @@ def test_6_another_data_root(selinux: Project, host: Host) -> None:
     selinux.play().assert_converged(host)
     passes(selinux, host)
     host.sh(MOVE_BACK)
+    passes(selinux, host)
+
+
+@LONG
+def test_6_a_module_that_does_not_compile(selinux: Project, host: Host) -> None:
+    """It replaces nothing, is named, and is loaded once it compiles."""
+    host.sh(TAKEN, timeout=900)
+    before = host.out("semodule -lfull", timeout=300)
+    run = selinux.play()
+    run.assert_failed(host, saying="hardhost_container")
+    assert host.out("semodule -lfull", timeout=300) == before
+    assert host.out("getenforce").strip() == "Enforcing"
+    host.sh("semodule -r taken", timeout=900)
+    selinux.play().assert_converged(host)
     passes(selinux, host)
 
 

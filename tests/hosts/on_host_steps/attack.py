@@ -1,4 +1,4 @@
-"""Runs in a container: tries what a profile should prevent. Prints {attempt: errno, 0: done}."""
+"""In a container: tries by name what a policy should prevent. Prints {attempt: errno, 0: done}."""
 
 from __future__ import annotations
 
@@ -82,19 +82,21 @@ ATTEMPTS = {
     "sysctl": lambda: write("/proc/sys/kernel/printk"),
     "sysfs": lambda: write("/sys/module/printk/parameters/time"),
     "kernel_log": lambda: read("/dev/kmsg"),
+    "kernel_memory": lambda: read("/proc/kcore"),
     "disk": lambda: read("/dev/vda"),
     "docker_socket": lambda: connect("/host/run/docker.sock"),
     "shadow": lambda: read("/host/etc/shadow"),
     "host_key": lambda: read("/host/etc/ssh/ssh_host_ed25519_key"),
     "data_root": lambda: read("/host/var/lib/docker/secret"),
+    "other_container": lambda: read("/other/own"),
 }
 
 
 def main() -> None:
     found = {}
-    for name, attempt in ATTEMPTS.items():
+    for name in sys.argv[1:]:
         try:
-            attempt()
+            ATTEMPTS[name]()
             found[name] = 0
         except OSError as error:
             found[name] = error.errno or -1
