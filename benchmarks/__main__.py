@@ -1,4 +1,4 @@
-"""`python -m benchmarks [PROFILE]`: time rendering, converging and verifying; print the ratios."""
+"""`python -m benchmarks [PROFILE [OS]]`: time rendering, converge and verify; print the ratios."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.hosts.container_host import down, up
+from tests.hosts import fleet
 from tests.hosts.inventory import inventory
 
 HERE = Path(__file__).parent
 ROUNDS = 5
-NAME = "bench12"
+NAME = "bench"
 FAILS = 1  # what `hardhost verify` ends with where a control is not in force
 INPUTS = (
     "docker_daemon_nofile_soft=8192",
@@ -64,7 +64,7 @@ def row(title: str, value: float, reference: float, of: str) -> None:
     print(f"{title:<34} {value:6.2f} s   {value / reference:5.2f} x {of}", flush=True)
 
 
-def measure(profile: str, folder: Path) -> None:
+def measure(profile: str, os_name: str, folder: Path) -> None:
     project = folder / profile
     rendered, imported = alternate(
         lambda: seconds(render(profile, project)),
@@ -75,7 +75,7 @@ def measure(profile: str, folder: Path) -> None:
     row("import of the libraries", imported, imported, "itself")
     row("import and one pydantic model", modelled, imported, "import")
     row(f"hardhost render {profile}", rendered, imported, "import")
-    host = up(NAME, "debian12")
+    host = fleet.up(NAME, os_name)
     inventory_file = folder / "inventory.yml"
     inventory_file.write_text(inventory([host], [profile]), encoding="utf-8")
     site = playbook("site.yml", inventory_file)
@@ -97,9 +97,10 @@ def measure(profile: str, folder: Path) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            measure(sys.argv[1] if len(sys.argv) > 1 else "strict", Path(folder))
+            profile, os_name = [*sys.argv[1:3], *("strict", "debian12")[len(sys.argv) - 1 :]]
+            measure(profile, os_name, Path(folder))
         finally:
-            down(NAME)
+            fleet.down(NAME)
 
 
 if __name__ == "__main__":

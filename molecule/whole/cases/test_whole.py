@@ -1,7 +1,8 @@
-"""`cis_level2` and `strict`, one after the other, on the same two hosts."""
+"""Each profile that the scenario expects something of, one after the other, on the same hosts."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,14 @@ class Whole:
         return found
 
 
-@pytest.fixture(scope="module", params=["cis_level2", "strict"])
+BEFORE = "_before.yml"
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+PROFILES = sorted(
+    file.name.removesuffix(BEFORE) for file in (SCENARIO / "expected").glob(f"*{BEFORE}")
+)
+
+
+@pytest.fixture(scope="module", params=PROFILES)
 def whole(request: pytest.FixtureRequest, nodes: list[Host], memory: Path) -> Whole:
     project = render(request.param, memory / request.param, nodes)
     project.give(**INPUTS)
