@@ -183,6 +183,7 @@ def launch(facts, parameters, step):
         place_code()
         job = json.dumps(describe_job(facts, parameters, step)).encode("utf-8")
         files.replace(os.path.join(FOLDER, "job.json"), job, {"uid": 0, "gid": 0, "mode": 0o600})
+        hardhost_restart_job.reserve(FOLDER)
         hardhost_restart_job.at_boot(FOLDER)
         start_unit(longest(parameters["timeout"]))
 
@@ -197,7 +198,7 @@ def start_unit(seconds):
         "--setenv=PYTHONPATH=" + FOLDER,
         "--setenv=PATH=" + hardhost_facts.PATH,
         "--property=RuntimeMaxSec=%d" % seconds,
-        "--property=Restart=on-abnormal",
+        "--property=Restart=on-failure",
         "--property=RestartSec=1",
         "--property=StartLimitBurst=4",
         "--property=StartLimitIntervalSec=1h",
@@ -228,7 +229,11 @@ def wait(seconds):
             return json.loads(data.decode("utf-8"))
         if not hardhost_unit.job_runs() and not os.path.exists(path):
             raise Failed(
-                "the job ended without a result; see journalctl -u %s" % hardhost_unit.JOB_UNIT
+                "the job ended without a result, and %s; see journalctl -u %s"
+                % (
+                    "the Docker API answers" if hardhost_docker.answers() else "DOCKER IS DOWN",
+                    hardhost_unit.JOB_UNIT,
+                )
             )
         time.sleep(0.3)
     raise Failed(
@@ -341,6 +346,7 @@ def worded(result):
     ends = {
         "returned": "the old daemon.json is in force again and the Docker API answers",
         "down": "DOCKER IS DOWN; the old daemon.json is in place, see systemctl status docker",
+        "stranded": "DOCKER IS DOWN, and the way back broke off; see systemctl status docker, then run again",
         "foreign": "nothing was restarted",
     }
     end = ends.get(result["outcome"], "the job broke off, the Docker API answers; run again")

@@ -2,21 +2,24 @@
 
 Runs as a transient systemd unit, so that neither a dead controller nor a lost connection leaves dockerd half-way. Reads
 `job.json` in its folder, writes `result.json`: `{outcome, message, notes, finished}`; the outcome is `done`, `returned` (the
-old file is in force again) or `down`.
+old file is in force again), `down` (it is in place, and dockerd does not start), `foreign` (somebody else's file is there, nothing was
+restarted), or, where the job itself failed, `broken` (the API answers) or `stranded` (it does not).
 
-A job that is killed is started again by systemd, and at the next boot where the host went down meanwhile; it goes on from
-`progress.json`.
+A job that is killed, or that could not write its result, is started again by systemd, and at the next boot where the host
+went down meanwhile; it goes on from `progress.json`.
 
 SPDX-License-Identifier: Apache-2.0
 """
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
 import sys
 import time
+import traceback
 
 from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_drop_ins as drop_ins
@@ -31,6 +34,7 @@ from ansible.module_utils.hardhost_options import (
     OptionsError,
     look,
     parse,
+    redact_text,
     same,
     word,
 )
@@ -41,6 +45,7 @@ SHIMS = (
     "/run/docker/containerd/daemon/io.containerd.runtime.*/moby/*",
 )
 PRIVATE = {"uid": 0, "gid": 0, "mode": 0o600}
+RESERVE, RESERVED = "reserve", 2**20  # a file, and its bytes, that no file system can make smaller
 BOOT_PATH = "/etc/systemd/system/" + units.BOOT_UNIT
 BOOT_LINK = "/etc/systemd/system/multi-user.target.wants/" + units.BOOT_UNIT
 # Not ordered after docker.service: a dockerd that hangs at its start would keep it waiting for ever.
@@ -53,7 +58,7 @@ After=local-fs.target containerd.service
 Type=exec
 Environment=PYTHONPATH=%s
 ExecStart=%s -m ansible.module_utils.hardhost_restart_job %s boot
-Restart=on-abnormal
+Restart=on-failure
 
 [Install]
 WantedBy=multi-user.target
@@ -80,6 +85,7 @@ class Job:
         self.notes = []
         self.booted = booted
         self.stopped = []
+        self.there = files.read(self.path)  # the bytes that this job knows
         self.progress = progress or self._first_look()
         # After a boot, containers run as their restart policies say: none is missed.
         self.before = [] if booted else self.progress["before"]
@@ -124,10 +130,10 @@ class Job:
             self.notes.append("before any change: %s" % self.progress["could"])
         try:
             self._forward(check_trial=not self.progress["could"])
+            self._remember(dict(self.progress, settling=True))
+            self._settle(self.wanted, self.job["described"])
         except Exception as error:  # whatever went wrong, dockerd must come back
             return self._return(_worded(error))
-        self._remember(dict(self.progress, settling=True))
-        self._settle(self.wanted, self.job["described"])
         return self._result("done", "")
 
     def _own_file(self):
@@ -226,10 +232,24 @@ class Job:
 
     def _write(self, data, described):
         """Put bytes at daemon.json; b"" with no description stands for no file."""
+        self._keep_foreign()
         if data == b"" and not described:
             files.remove(self.path)
         else:
             files.replace(self.path, data, described)
+        self.there = files.read(self.path)
+
+    def _keep_foreign(self):
+        """What somebody else has written since this job looked is not lost: dockerd was not tried with it."""
+        found = files.read(self.path)
+        if found in (self.there, None):
+            return
+        copy = "%s.%s" % (os.path.realpath(self.path), self.job["run"])
+        files.replace(copy, found, files.describe(self.path))
+        self.notes.append(
+            "somebody else has changed %s while dockerd was restarted: that text is in %s, and not in force"
+            % (self.path, copy)
+        )
 
     def _stop_containers(self):
         for container in self.before:
@@ -263,20 +283,36 @@ class Job:
         """Put the old file back in force. What the message says is what the operator gets to see."""
         self.returning = True
         old, problem = self.job["old"], ""
-        if not (self.progress["returning"] and self.progress["settling"]):
-            self._remember(dict(self.progress, returning=why, settling=False))
+        files.remove(os.path.join(self.folder, RESERVE))
+        if not (self.progress["returning"] and self.progress["settling"] and docker.answers()):
+            self._try_to_remember(dict(self.progress, returning=why, settling=False))
             problem = self._reload_old() if self._same_process() else self._start_old()
         if problem:
             self._write(self.old, old["described"])
             return self._result("down", "%s; and with the old file: %s" % (why, problem))
-        self._remember(dict(self.progress, settling=True))
-        self._settle(self.old, old["described"])
+        self._try_to_remember(dict(self.progress, settling=True))
+        try:
+            self._settle(self.old, old["described"])
+            self._reconcile()
+        except Worse as error:
+            return self._result("down", "%s; and with the old file: %s" % (why, error))
+        except (OSError, states.StateError) as error:
+            self.notes.append("what was put back could not be recorded: %s" % error)
+        return self._result("returned", why)
+
+    def _try_to_remember(self, progress):
+        """On the way back a full disk is no reason to stop: a job that is killed there begins anew."""
+        try:
+            self._remember(progress)
+        except OSError:
+            self.progress = progress
+
+    def _reconcile(self):
         with states.locked():
             state = states.load()
             contents = {path: managed.content(path) for path in self.drop_ins}
             reconcile(state, self.path, parse(self.old), contents)
             states.save(state)
-        return self._result("returned", why)
 
     def _same_process(self):
         """Whether the daemon was not restarted yet."""
@@ -329,6 +365,8 @@ class Job:
                 self.notes.append("live-restore stays on until dockerd is started the next time")
         self._write(data, described)
         process = units.process(int(units.show(service.UNIT).get("MainPID") or 0))
+        if not process:
+            raise Worse("dockerd has ended again: %s" % service.log(time.time() - 15))
         with states.locked():
             state = states.load()
             running.note(state, process, data, drop_ins.on_disk())
@@ -419,22 +457,19 @@ def main(folder, how=""):
     known = files.read(os.path.join(folder, "progress.json"))
     try:
         result = Job(job, folder, json.loads(known) if known else None, how == "boot").run()
-    except (
-        Exception
-    ) as error:  # the controller must learn of it; the traceback is in the journal too
-        write_result(
-            folder,
-            {
-                "outcome": "down" if not docker.answers() else "broken",
-                "notes": [],
-                "message": "%s: %s" % (type(error).__name__, error),
-                "finished": time.time(),
-            },
-        )
-        raise
+    except Exception as error:  # the controller must learn of it, and the journal of where
+        sys.stderr.write(redact_text(traceback.format_exc()))
+        result = {
+            "outcome": "broken" if docker.answers() else "stranded",
+            "notes": [],
+            "message": "%s: %s" % (type(error).__name__, error),
+            "finished": time.time(),
+        }
     finally:
         not_at_boot()
-        give_lease_back(job["run"])
+        with contextlib.suppress(OSError, states.StateError):  # it ends with this process anyway
+            give_lease_back(job["run"])
+    files.remove(os.path.join(folder, RESERVE))
     write_result(folder, result)
 
 
@@ -455,6 +490,7 @@ def at_boot(folder):
     os.makedirs(os.path.dirname(BOOT_LINK), mode=0o755, exist_ok=True)
     if not os.path.islink(BOOT_LINK):
         os.symlink(BOOT_PATH, BOOT_LINK)
+        files.sync_directory(os.path.dirname(BOOT_LINK))
 
 
 def not_at_boot():
@@ -470,6 +506,11 @@ def give_lease_back(run):
         state = states.load()
         states.release(state, run)
         states.save(state)
+
+
+def reserve(folder):
+    """Room that the way back gives up first, should the disk be full by then."""
+    files.replace(os.path.join(folder, RESERVE), os.urandom(RESERVED), PRIVATE)
 
 
 def write_result(folder, result):

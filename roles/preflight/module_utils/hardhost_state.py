@@ -20,7 +20,8 @@ from ansible.module_utils import hardhost_unit as units
 DIRECTORY = "/var/lib/hardhost"
 VERSION = 1
 REBOOT = os.path.join(DIRECTORY, "reboot.json")  # the last one of ours: `{boot, newest}`
-LEASE_SECONDS = 60  # one module's work; a restart asks for as long as its job may take
+# From one module of a run to the next, on a slow host of a large batch too; a restart asks for as long as its job may take.
+LEASE_SECONDS = 300
 _PARTS = {
     "changes": list,
     "undone": list,

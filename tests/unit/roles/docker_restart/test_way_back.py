@@ -1,0 +1,205 @@
+"""The job ends with a dockerd that runs, or with the old file, whatever else goes wrong."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import hardhost_docker as docker
+from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_restart_job as job
+from ansible.module_utils import hardhost_service as service
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_trial as trial
+from ansible.module_utils import hardhost_unit as units
+
+OLD = b'{"dns": ["192.0.2.1"]}\n'
+NEW = b'{"dns": ["192.0.2.1"], "icc": false}\n'
+EDITED = b'{"dns": ["192.0.2.1"], "icc": false, "mtu": 1400}\n'
+PLAIN = {"uid": 0, "gid": 0, "mode": 0o644}
+
+JOB = {
+    "run": "r1",
+    "holder": "me",
+    "longest": 900,
+    "step": "restart",
+    "timeout": 1,
+    "drop_ins": {},
+    "flags": {},
+    "process": {"pid": 1, "started": 5},
+    "swarm": False,
+    "data_root_changes": False,
+    "stop_first": False,
+    "image": "",
+}
+
+
+class Host:
+    """A job's folder and daemon.json, with a dockerd that is only what these attributes say."""
+
+    def __init__(self, directory: Path) -> None:
+        self.file = directory / "daemon.json"
+        self.folder = directory / "job"
+        self.folder.mkdir()
+        self.file.write_bytes(NEW)
+        self.answers = True
+        self.starts: list[bytes] = []
+        self.at_start: Callable[[], str] = str  # "" is a start that went well
+
+    def restart(self, _seconds: int) -> str:
+        self.starts.append(self.file.read_bytes())
+        problem = self.at_start()
+        self.answers = not problem
+        return problem
+
+    def run(self) -> dict[str, Any]:
+        kept = {"wanted": states.keep(NEW), "old": {"blob": states.keep(OLD), "described": PLAIN}}
+        of_this_file = {"path": str(self.file), "described": PLAIN, **kept}
+        (self.folder / "job.json").write_text(json.dumps(JOB | of_this_file))
+        job.reserve(str(self.folder))
+        job.main(str(self.folder))
+        return self.result()
+
+    def result(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads((self.folder / "result.json").read_text())
+        return loaded
+
+
+@pytest.fixture
+def host(tmp_path: Path, state_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    found = Host(tmp_path)
+    monkeypatch.setattr(job, "BOOT_PATH", str(tmp_path / "boot.service"))
+    monkeypatch.setattr(job, "BOOT_LINK", str(tmp_path / "boot.link"))
+    monkeypatch.setattr(docker, "containers", list)
+    monkeypatch.setattr(docker, "get", lambda _path: {"LiveRestoreEnabled": False})
+    monkeypatch.setattr(docker, "answers", lambda: found.answers)
+    monkeypatch.setattr(trial, "start_container", lambda *_names: "")
+    monkeypatch.setattr(units, "show", lambda _unit: {"MainPID": "77", "ActiveState": "active"})
+    monkeypatch.setattr(units, "process", lambda _pid: {"pid": 77, "started": 9, "age": 1.0})
+    monkeypatch.setattr(service, "systemctl", lambda *_words: 0)
+    monkeypatch.setattr(service, "end_hanging", lambda: None)
+    monkeypatch.setattr(service, "log", lambda *_since: "the log")
+    monkeypatch.setattr(service, "restart", found.restart)
+    return found
+
+
+def fill(monkeypatch: pytest.MonkeyPatch, host: Host) -> None:
+    """From now on there is no room below the folders of hardhost."""
+    replace = files.replace
+
+    def full(path: str, data: bytes, like: Any = None) -> None:
+        if path.startswith((str(host.folder), str(host.folder.parent / "hardhost"))):
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        replace(path, data, like)
+
+    monkeypatch.setattr(files, "replace", full)
+
+
+def test_a_disk_that_fills_once_dockerd_restarts(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old file comes back and dockerd starts; a job without a result is started again."""
+
+    def start() -> str:
+        if b"icc" in host.starts[-1]:
+            fill(monkeypatch, host)
+            return "it does not start"
+        return ""
+
+    host.at_start = start
+    with pytest.raises(OSError, match="No space left"):
+        host.run()
+    assert host.starts == [NEW, OLD]
+    assert host.answers
+    assert host.file.read_bytes() == OLD
+    assert not (host.folder / "reserve").exists()
+
+
+def test_what_cannot_be_recorded_on_the_way_back_is_said(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start() -> str:
+        if b"icc" in host.starts[-1]:
+            monkeypatch.setattr(states, "save", no_room)
+            return "it does not start"
+        return ""
+
+    def no_room(*_state: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/var/lib/hardhost/state.json")
+
+    host.at_start = start
+    result = host.run()
+    assert (result["outcome"], host.file.read_bytes(), host.answers) == ("returned", OLD, True)
+    assert "what was put back could not be recorded" in result["notes"][-1]
+
+
+def test_a_dockerd_that_ends_right_after_its_trial(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive = {"pid": 77, "started": 9, "age": 1.0}
+    monkeypatch.setattr(
+        units, "process", lambda _pid: alive if host.starts and host.starts[-1] == OLD else None
+    )
+    result = host.run()
+    assert (result["outcome"], host.file.read_bytes()) == ("returned", OLD)
+    assert "dockerd has ended again" in result["message"]
+    assert host.starts == [NEW, OLD]
+
+
+def test_a_dockerd_that_ends_with_the_old_file_too(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "process", lambda _pid: None)
+    result = host.run()
+    assert (result["outcome"], host.file.read_bytes()) == ("down", OLD)
+
+
+@pytest.mark.parametrize(("problem", "outcome"), [("", "done"), ("it does not start", "returned")])
+def test_what_somebody_else_writes_while_dockerd_starts_is_not_lost(
+    host: Host, problem: str, outcome: str
+) -> None:
+    def start() -> str:
+        first = len(host.starts) == 1
+        if first:
+            host.file.write_bytes(EDITED)
+            host.file.chmod(0o640)
+        return problem if first else ""
+
+    host.at_start = start
+    result = host.run()
+    assert result["outcome"] == outcome
+    assert host.file.read_bytes() == (NEW if outcome == "done" else OLD)
+    copy = Path(f"{host.file}.r1")
+    assert copy.read_bytes() == EDITED
+    assert copy.stat().st_mode & 0o777 == 0o640
+    assert str(copy) in " ".join(result["notes"])
+
+
+def test_nothing_is_copied_where_nobody_interfered(host: Host) -> None:
+    result = host.run()
+    assert (result["outcome"], result["notes"]) == ("done", [])
+    assert sorted(path.name for path in host.file.parent.glob("daemon.json*")) == ["daemon.json"]
+    assert sorted(path.name for path in host.folder.iterdir()) == [
+        *("job.json", "progress.json", "result.json")
+    ]
+
+
+def test_a_job_that_breaks_off_says_whether_docker_is_down(
+    host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def start() -> str:
+        monkeypatch.setattr(service, "restart", broken)
+        return "it does not start"
+
+    def broken(_seconds: int) -> str:
+        raise RuntimeError("http_proxy=http://user:hunter2@proxy cannot be")
+
+    host.at_start = start
+    assert host.run()["outcome"] == "stranded"
+    said = capsys.readouterr().err
+    assert "RuntimeError" in said
+    assert "hunter2" not in said
