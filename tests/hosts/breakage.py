@@ -28,6 +28,15 @@ def exits_at_start(host: Host, marker: str) -> None:
     host.sh("systemctl daemon-reload")
 
 
+def fills_disk_at_start(host: Host, marker: str, folder: str) -> None:
+    """The unit's start fails while the file holds the marker, and fills the disk of a folder."""
+    filled = f"cat /dev/zero > {folder}/ballast; exit 1"
+    check = f"! grep -q {marker} /etc/docker/daemon.json || {{ {filled}; }}"
+    text = f"[Service]\nExecStartPre=/bin/sh -c '{check}'\n"
+    host.sh(f"mkdir -p $(dirname {DROP_IN}) && cat > {DROP_IN}", stdin=text.encode())
+    host.sh("systemctl daemon-reload")
+
+
 def hangs_at_start(host: Host, marker: str) -> None:
     """dockerd never says that it is ready, and the unit waits for ever."""
     replace_dockerd(host, marker, HANG)

@@ -117,6 +117,23 @@ def test_no_room_for_the_way_back(old: Steps, served: Serving) -> None:
     after(old, served)
 
 
+def test_a_disk_that_fills_while_dockerd_restarts(old: Steps, served: Serving) -> None:
+    """The way back has kept room for itself: the old file is in force, and the operator is told."""
+    old.new_run()
+    with mounted(old, STATE, "size=16m"):
+        old.write(old.read()).ok()
+        breakage.fills_disk_at_start(old.host, MARKER, STATE)
+        try:
+            old.restart().failed(saying="the old daemon.json is in force again")
+        finally:
+            breakage.mend(old.host)
+        wait_settled(old.host)
+        assert int(old.host.out(f"stat -c %s {STATE}/ballast")) > 2**20
+        old.host.sh(f"rm {STATE}/ballast")
+        assert not old.read("all")["undo"]
+    after(old, served)
+
+
 @pytest.mark.parametrize("where", ["/etc/docker", pytest.param("/etc", marks=LONG)])
 def test_read_only_etc(where: str, old: Steps, served: Serving) -> None:
     old.host.sh(f"mount --bind {where} {where} && mount -o remount,ro,bind {where}")
