@@ -58,8 +58,8 @@ ATTEMPTS_OF_ROOT = {
 OTHER = """docker run -d -i --name other attack sh > /dev/null
 docker inspect -f '{{.GraphDriver.Data.MergedDir}}' other
 """
-# A type that is ours already, by somebody else: it cannot be declared again.
-TAKEN = """echo '(type hardhost_container_t)' > /root/taken.cil
+# Our type's name is that of an attribute already, by somebody else.
+TAKEN = """echo '(typeattribute hardhost_container_t)' > /root/taken.cil
 semodule -X 400 -r hardhost_container && semodule -i /root/taken.cil
 """
 FORBIDDEN = {"raw socket", "packet socket"}
