@@ -175,7 +175,7 @@ def plan(data: bytes) -> None:
     with tempfile.TemporaryDirectory(prefix="hardhost-hostile-") as name:
         Path(name, "plan.json").write_bytes(data)
         with contextlib.suppress(HardhostError):
-            plan_of(Path(name))
+            plan_of(Path(name), Path(name, "inventory"))
 
 
 def state(data: bytes) -> None:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,17 +129,28 @@ def _ansible(
 def _python(
     project: Path, words: Sequence[str], **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """A module of this Python as a program, in the project; it leaves no byte code there."""
+    """A module of this Python as a program, in the project: of its code only what is asked for.
+
+    The variables hold for the programs it starts too. Python would look for every module in the
+    directory it runs in first, and believe the byte code that lies beside a source.
+    """
+    own = {"PYTHONSAFEPATH": "1", "PYTHONPYCACHEPREFIX": _byte_code().name}
     return subprocess.run(  # noqa: S603 - our own interpreter, arguments as a list
         [sys.executable, "-m", *words],
         cwd=project,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables},
+        env={**os.environ, **own, **variables},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         errors="replace",
         check=False,
     )
+
+
+@cache
+def _byte_code() -> tempfile.TemporaryDirectory[str]:
+    """Where the programs of this process keep byte code; it goes when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="hardhost-")
 
 
 def _tail(text: str) -> str:

@@ -23,8 +23,11 @@ from generator.report import report as build
 from generator.report_text import reasons, summary, table
 from generator.write import read_manifest
 
-# Where Ansible and pytest find code beside a playbook, whoever put it there.
-_CODE = ("roles", "tests", "library", "module_utils", "collections")
+# Where Ansible and pytest find code beside a playbook, whoever put it there. Their configuration in
+# the project's own directory needs no look: `ansible.cfg` is listed, and pytest's is named.
+_CODE = ("roles", "tests", "library", "module_utils", "collections", "doc_fragments", "*_plugins")
+# What Python itself would find there, for somebody whose PYTHONPATH leads to it.
+_MODULES = ("*.py", "*.pyc", "*.so", "*/__init__.*")
 
 
 def verify(
@@ -45,7 +48,7 @@ def verify(
         from generator.signing import check as signed_by  # noqa: PLC0415 - only where asked for
 
         console.print_message(f"{shown(project)}: signed by {signed_by(project, signers)}")
-    plan = plan_of(project)
+    plan = plan_of(project, inventory)
     started = datetime.now(UTC)
     names = runs.inventory_hosts(project, inventory, plan.group, limit)
     report = report or _place(project, names)
@@ -63,7 +66,7 @@ def verify(
     return found.exit_code
 
 
-def plan_of(project: Path) -> Plan:
+def plan_of(project: Path, inventory: Path) -> Plan:
     """The plan of an unmodified project in which no waiver has expired."""
     try:
         text = (project / PLAN).read_bytes()
@@ -77,7 +80,7 @@ def plan_of(project: Path) -> Plan:
             f"{shown(project / PLAN)}: not a plan of schema 1; render it again"
         ) from None
     problems = [
-        *modifications(project),
+        *modifications(project, inventory),
         *expired(plan, project, datetime.now().astimezone().date()),
     ]
     if problems:
@@ -85,8 +88,11 @@ def plan_of(project: Path) -> Plan:
     return plan
 
 
-def modifications(project: Path) -> Iterator[Problem]:
-    """What differs from the manifest; an added file can change every answer too."""
+def modifications(project: Path, inventory: Path) -> Iterator[Problem]:
+    """What differs from the manifest; an added file can change every answer too.
+
+    The inventory is the operator's, though it be a program.
+    """
     listed = read_manifest(project)
     if not listed:
         yield Problem(shown(project / MANIFEST), 0, "is missing or empty; render the project again")
@@ -101,15 +107,23 @@ def modifications(project: Path) -> Iterator[Problem]:
             yield Problem(
                 shown(path), 0, "was modified since it was rendered; render the project again"
             )
-    for name in sorted(_programs(project) - listed.keys()):
-        yield Problem(shown(project / name), 0, "was not rendered; remove it")
+    for path in sorted(_programs(project) - {project / name for name in listed} - {inventory}):
+        yield Problem(shown(path), 0, "was not rendered; remove it")
 
 
-def _programs(project: Path) -> set[str]:
-    parts = [project / name for name in _CODE]
-    found = (path for part in (*parts, *project.glob("*_plugins")) for path in part.rglob("*"))
-    names = {path.relative_to(project) for path in found if path.is_file() or path.is_symlink()}
-    return {name.as_posix() for name in names if "__pycache__" not in name.parts}
+def _programs(project: Path) -> set[Path]:
+    """Files that can be run or imported; not Python's cache, which is not read (`runs`)."""
+    below = (path for name in _CODE for part in project.glob(name) for path in part.rglob("*"))
+    found = {*below, *(path for name in _MODULES for path in project.glob(name))}
+    return {path for path in found if _is_file(path) and not _is_cache(path)}
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() or path.is_symlink()
+
+
+def _is_cache(path: Path) -> bool:
+    return path.parent.name == "__pycache__" and path.suffix == ".pyc" and not path.is_symlink()
 
 
 def expired(plan: Plan, project: Path, today: date) -> Iterator[Problem]:

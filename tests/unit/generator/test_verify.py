@@ -164,7 +164,7 @@ def test_a_host_may_be_named_like_the_report(project: Path, fleet: Fleet, tmp_pa
 
 
 def test_an_untouched_project_has_no_modifications(project: Path) -> None:
-    assert list(modifications(project)) == []
+    assert list(modifications(project, project / "inventory.py")) == []
 
 
 def spoil_a_role(project: Path) -> None:
@@ -184,6 +184,14 @@ def link_a_module(project: Path) -> None:
     (project / "tests" / "host" / "zz.py").symlink_to("/dev/null")
 
 
+def add_to_the_project(name: str) -> Callable[[Path], None]:
+    def add(project: Path) -> None:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("")
+
+    return add
+
+
 def remove_the_manifest(project: Path) -> None:
     (project / MANIFEST).unlink()
 
@@ -196,6 +204,23 @@ def remove_the_manifest(project: Path) -> None:
         (add_a_module, "was not rendered"),
         (link_a_module, "was not rendered"),
         (remove_the_manifest, "missing or empty"),
+        *(
+            (add_to_the_project(name), f"{name}: was not rendered")
+            for name in (
+                "ansible.py",
+                "pytest.cpython-311-x86_64-linux-gnu.so",
+                "json.pyc",
+                "ansible/__init__.py",
+                "doc_fragments/x.py",
+                "vars_plugins/deep/x.py",
+                "collections/ansible_collections/a/b/plugins/modules/x.py",
+                "tests/conftest.py",
+                "tests/pytest.ini",
+                "tests/host/verdict.pyc",
+                "tests/host/__pycache__/conftest.py",
+                "roles/preflight/files/x",
+            )
+        ),
     ],
 )
 def test_a_modified_project_is_refused_before_anything_runs(
@@ -215,7 +240,22 @@ def test_byte_code_is_no_modification(project: Path) -> None:
     cache = project / "tests" / "host" / "__pycache__"
     cache.mkdir()
     (cache / "conftest.cpython-311.pyc").write_bytes(b"")
-    assert list(modifications(project)) == []
+    assert list(modifications(project, project / "inventory.py")) == []
+
+
+def test_what_is_the_operators_is_no_modification(project: Path) -> None:
+    """Inventory and variables, wherever Ansible reads them; and the tools installed beside them."""
+    for name in (
+        "inventory.py",
+        "group_vars/all.yml",
+        "host_vars/db1/vault.yml",
+        "pyproject.toml",
+        "drain.yml",
+        "inventories/aws.py",
+        ".venv/lib/python3.11/site-packages/ansible/__init__.py",
+    ):
+        add_to_the_project(name)(project)
+    assert list(modifications(project, project / "inventory.py")) == []
 
 
 def test_a_directory_without_a_plan_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import py_compile
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,59 @@ def test_checks_that_do_not_run_are_a_problem_of_every_host(project: Path) -> No
     found = runs.check(project, project / "inventory.yml", ["db1", "db3"], probe=False)
     assert found.keys() == {"db1", "db3"}
     assert all("the checks did not run" in one["problem"] for one in found.values())
+
+
+PLANTED = "import pathlib; pathlib.Path(__file__).parent.joinpath('ran').touch()\n"
+
+
+def test_no_module_is_taken_from_the_projects_directory(project: Path) -> None:
+    """Nor by a program that these programs start there."""
+    for name in ("ansible", "pytest", "json", "sitecustomize"):
+        (project / f"{name}.py").write_text(PLANTED)
+    assert runs.inventory_hosts(project, project / "inventory.yml", "production", "db1") == ["db1"]
+    runs.preflight(project, project / "inventory.yml", "db1")
+    child = (
+        f"import subprocess; subprocess.run(['{sys.executable}'], input=b'import json', check=True)"
+    )
+    (project / "tests" / "host").mkdir(parents=True)
+    (project / "tests" / "host" / "pytest.ini").write_text("[pytest]\n")
+    (project / "tests" / "host" / "conftest.py").write_text(f"{child}\nimport ours\n")
+    (project / "tests" / "host" / "ours.py").write_text("raise RuntimeError('ours was imported')\n")
+    found = runs.check(project, project / "inventory.yml", ["db1"], probe=False)
+    assert "ours was imported" in found["db1"]["problem"]
+    assert not (project / "ran").exists()
+
+
+def test_byte_code_beside_a_source_is_not_believed(project: Path) -> None:
+    """Such byte code says of itself that nobody needs to compare it with its source."""
+    directory = project / "tests" / "host"
+    directory.mkdir(parents=True)
+    (directory / "pytest.ini").write_text("[pytest]\n")
+    (directory / "conftest.py").write_text("import ours\n")
+    (directory / "ours.py").write_text("raise RuntimeError('somebody else wrote this')\n")
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(directory / "ours.py"), invalidation_mode=unchecked)
+    (directory / "ours.py").write_text("raise RuntimeError('as rendered')\n")
+    by_hand = subprocess.run(
+        [sys.executable, "-c", "import ours"], cwd=directory, capture_output=True, check=False
+    )
+    assert b"RuntimeError: somebody else wrote this" in by_hand.stderr, "the positive control"
+    found = runs.check(project, project / "inventory.yml", ["db1"], probe=False)
+    assert "RuntimeError: as rendered" in found["db1"]["problem"]
+
+
+def test_no_byte_code_is_left_in_the_project(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    directory = project / "tests" / "host"
+    directory.mkdir(parents=True)
+    (directory / "pytest.ini").write_text("[pytest]\n")
+    (directory / "conftest.py").write_text("import ours\n")
+    (directory / "ours.py").write_text("")
+    runs.check(project, project / "inventory.yml", ["db1"], probe=False)
+    assert not list(project.rglob("*.pyc"))
+    assert list(Path(runs._byte_code().name).rglob("ours*.pyc"))
 
 
 def test_results_are_gathered_from_all_processes(project: Path) -> None:
