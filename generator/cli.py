@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from datetime import date
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from generator import __version__
+from generator import __version__, streams
 from generator.content import find_content
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -26,18 +25,17 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """The one boundary where errors become messages and exit codes."""
+    streams.settle()
     try:
-        sys.exit(cli.main(standalone_mode=False, prog_name="hardhost") or 0)
-    except click.exceptions.Abort:
+        code = cli.main(standalone_mode=False, prog_name="hardhost") or 0
+        sys.stdout.flush()
+        sys.exit(code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(_INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of the pipe has seen enough; keep the interpreter from flushing into it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
         from generator.errors import messages, printable  # noqa: PLC0415
 

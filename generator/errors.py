@@ -69,9 +69,10 @@ def messages(error: Exception) -> tuple[list[str], int]:
     """What to tell of an error, and the exit code; nothing to tell of our own mistakes."""
     if isinstance(error, HardhostError):
         return error.messages(), error.exit_code
-    if isinstance(error, OSError) and error.filename is not None:
-        # A file or directory that may not be read, or is gone since it was listed.
-        return [f"{shown(os.fsdecode(error.filename))}: {error.strerror}"], HardhostError.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        # A file that may not be read, or is gone since it was listed; a full disk.
+        place = "" if error.filename is None else f"{shown(os.fsdecode(error.filename))}: "
+        return [f"{place}{error.strerror}"], HardhostError.exit_code
     return [], 1
 
 

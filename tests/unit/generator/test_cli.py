@@ -154,6 +154,64 @@ def test_a_closed_pipe_is_no_error() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["list", "controls", "--format", "json"], 0),
+        (["--help"], 0),
+        (["completion", "bash"], 0),
+        (["diff", "baseline", "production"], 1),
+        (["explain", "nothing_like_this"], 2),
+    ],
+)
+def test_a_reader_that_is_gone_does_not_change_the_exit_code(words: list[str], code: int) -> None:
+    """A `verify` or `diff` whose reader has seen enough has found what it has found."""
+    for stream in ("stdout", "stderr"):
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = subprocess.run(
+            [sys.executable, "-m", "generator", *words],
+            cwd=REPOSITORY,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: writing},
+            check=False,
+        )
+        os.close(writing)
+        assert done.returncode == code
+        assert b"Traceback" not in (done.stderr or b"")
+
+
+def test_what_is_written_to_nobody_keeps_no_command_from_its_end(tmp_path: Path) -> None:
+    (tmp_path / "environments.yml").write_text(
+        "one: {profile: baseline}\ntwo: {profile: baseline}\n"
+    )
+    given = f"--environments {tmp_path}/environments.yml -o {tmp_path}/out"
+    line = f"{sys.executable} -m generator render {given} 2>&1 | true; exit ${{PIPESTATUS[0]}}"
+    assert subprocess.run(["bash", "-c", line], cwd=REPOSITORY, check=False).returncode == 0
+    assert (tmp_path / "out/two/MANIFEST.sha256").is_file()
+
+
+@pytest.mark.parametrize(
+    "words", [["list", "controls"], ["list", "profiles"], ["--help"], ["schema", "profile"]]
+)
+def test_a_full_disk_behind_standard_output_is_told(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "generator", *words],
+            cwd=REPOSITORY,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr == "standard output: No space left on device\n"
+    assert done.returncode == 3
+
+
+def test_streams_that_are_closed_are_no_error() -> None:
+    line = f"{sys.executable} -m generator list profiles >&- 2>&-"
+    assert subprocess.run(["bash", "-c", line], cwd=REPOSITORY, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ["list", "profiles"],
