@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from generator import yamlfile
+from generator.content import shipped_root
 from generator.errors import InvalidContent, Problem, Problems, one_of
 from generator.layout import NOT_INPUTS
 from generator.model import Input, Option
@@ -31,10 +34,6 @@ _WORDS = {
     "bool": "true or false",
     "list": "a list",
     "dict": "a map of keys to values",
-}
-_SECRETS = {
-    "a password in an address": re.compile(r"://[^/\s@]*:\S*@"),
-    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
 }
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 
@@ -94,7 +93,7 @@ def value_problems(document: Document, at: Location, option: Option, value: Any)
         return [document.problem(at, f"'{name}' must be {_wanted(option.type, value)}")]
     if isinstance(value, list):
         return _item_problems(document, at, option, value)
-    secret = "" if isinstance(value, dict) and option.options else _secret_in(value)
+    secret = "" if isinstance(value, dict) and option.options else _secrets().secret_in(value)
     if secret:
         text = "; inputs travel in plan.json, in reports and in logs: leave it to the host"
         return [document.problem(at, f"'{name}' holds {secret}{text}")]
@@ -105,13 +104,15 @@ def value_problems(document: Document, at: Location, option: Option, value: Any)
     return []
 
 
-def _secret_in(value: Any) -> str:
-    """What a text, or a text in a value without a declared form, holds that is nobody's to read."""
-    if isinstance(value, dict | list):
-        inner = value.values() if isinstance(value, dict) else value
-        return next(filter(None, map(_secret_in, inner)), "")
-    found = [kind for kind, form in _SECRETS.items() if form.search(str(value))]
-    return found[0] if found else ""
+@cache
+def _secrets() -> ModuleType:
+    """The host's own module, which says what is hidden in everything that is printed."""
+    path = shipped_root() / "roles/preflight/module_utils/hardhost_options.py"
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a source file has them
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def expected_type(options: Mapping[str, Option], location: Location) -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import datetime
 import getpass
+import importlib.util
 import json
 import os
-import re
 import secrets
 import socket
 import tempfile
@@ -48,6 +48,18 @@ RUN = "%s-%s" % (
 PROCESS = os.getpid()
 RUNS = "runs"  # below artifacts/: which processes of this controller have worked with this project
 KEPT_SECONDS = 24 * 3600  # longer than any lease
+
+
+def _shared(name):
+    """A module of `module_utils`, where Ansible looks for what runs on hosts alone."""
+    path = Path(__file__).resolve().parent.parent / "module_utils" / (name + ".py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+secret_in = _shared("hardhost_options").secret_in
 
 
 class ActionModule(ActionBase):
@@ -122,22 +134,6 @@ class ActionModule(ActionBase):
             "scope_controls": self._task.args.get("controls", []),
         }
         return self._execute_module("docker_host_facts", arguments, task_vars=task_vars)
-
-
-SECRETS = {
-    "a password in an address": r"://[^/\s@]*:\S*@",
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-}
-
-
-def secret_in(value):
-    """What an input's text, or a text in it, holds that is nobody else's to read; "" where there is nothing."""
-    if isinstance(value, dict):
-        return next(filter(None, map(secret_in, value.values())), "")
-    if isinstance(value, list):
-        return next(filter(None, map(secret_in, value)), "")
-    found = [kind for kind, form in SECRETS.items() if re.search(form, str(value))]
-    return found[0] if found else ""
 
 
 def wrong_exceptions(exceptions, plan):

@@ -33,6 +33,11 @@ _ASSIGNED = re.compile(
     r"""(?<![\w.-])([\w.-]+)(["']?\s?=\s?|["']\s*:\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"',;]+)"""
 )
 _NAMED = re.compile(r"(?<![\w.-])([\w.-]+)=")
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+# Certificates, public keys and other base64, whose padding reads like an assignment to what is before it.
+_PUBLIC = re.compile(
+    r"""-----BEGIN ([A-Z0-9 ]+)-----[\w+/=\s]*-----END \1-----|(?<![\w+/])[\w+/]{60,}={1,2}(?=[\s"']|$)"""
+)
 _ESCAPED, _TO_ESCAPE = re.compile(r"\\([\"\\])"), re.compile(r"([\"\\])")
 
 
@@ -270,6 +275,20 @@ def _looked_through(value):
     text = _ESCAPED.sub(r"\1", value[1:-1])
     told = _ASSIGNED.sub(_hidden_value, text)
     return value if told == text else value[0] + _TO_ESCAPE.sub(r"\\\1", told) + value[0]
+
+
+def secret_in(value):
+    """What an input, or a text in it, holds that is nobody else's to read; "" where there is nothing."""
+    if isinstance(value, (dict, list)):
+        inner = [*value, *value.values()] if isinstance(value, dict) else value
+        return next(filter(None, map(secret_in, inner)), "")
+    text = str(value)
+    if _PRIVATE_KEY.search(text):
+        return "a private key"
+    text = _PUBLIC.sub("", text)
+    return (
+        "a password or token, in an address or behind its name" if redact_text(text) != text else ""
+    )
 
 
 def redact_texts(value):

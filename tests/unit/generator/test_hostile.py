@@ -266,7 +266,14 @@ def test_a_plan_of_somebody_else_cannot_move_the_terminal(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "value", ["https://u:pw@server:4443", "tcp://me:pa/ss@h", "-----BEGIN EC PRIVATE KEY-----"]
+    "value",
+    [
+        "https://u:pw@server:4443",
+        "tcp://me:pa/ss@h",
+        "https://t0ken@server",
+        "https://server/?token=x",
+        "-----BEGIN EC PRIVATE KEY-----",
+    ],
 )
 def test_a_secret_is_no_input(root: Path, content: Content, value: str) -> None:
     path = root / "profiles/baseline.yml"

@@ -284,6 +284,47 @@ def test_free_text_is_told_without_secrets(said: str, told: str) -> None:
     assert options.redact_texts({"a": [said, 1, None]}) == {"a": [told, 1, None]}
 
 
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\nAuThQ==\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "holds"),
+    [
+        ("https://ops:pw@notary.example.org:4443", True),
+        ({"server": ["tcp://u:p/w@h"]}, True),
+        ("https://ghp_token@notary.example.org", True),
+        ({"https://t0ken@registry.example.org": {"key": "/a"}}, True),
+        ("https://logs.example.org/in?token=abc&x=1", True),
+        ("udp://logs.example.org:12201 api_key = abc", True),
+        ('{"auths": {"r": {"auth": "b3Bz"}}}', True),
+        (PEM + "password=x", True),
+        ({"key": "-----BEGIN PRIVATE KEY-----\nMII"}, True),
+        (["x\n-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"], True),
+        ("-----BEGIN PUBLIC KEY-----", False),
+        (PEM * 2, False),
+        ('{"public":"%sAuTh=="}' % ("Q" * 60), False),
+        ("https://notary.example.org:4443", False),
+        ("https://github.com/acme/app/.github/workflows/x.yml@refs/heads/main", False),
+        ("x509.subject: C=US, O=Acme, CN=release", False),
+        ("ops@example.org", False),
+        ("registry:5000/name@sha256:00", False),
+        (["10m", 5, None, True, {}], False),
+    ],
+)
+def test_an_input_is_no_place_for_a_secret(value: object, holds: bool) -> None:
+    assert bool(options.secret_in(value)) is holds
+
+
+@given(st.text(alphabet="aT:/@= \n\"'token-", max_size=30))
+def test_what_would_be_hidden_is_no_input(text: str) -> None:
+    assert bool(options.secret_in(text)) is (options.redact_text(text) != text)
+
+
+@pytest.mark.parametrize("unit", ["-----BEGIN A", "a", "a/", "PRIVATE KEY", "a= "])
+def test_an_input_of_a_megabyte_is_judged_in_time_by_its_length(unit: str) -> None:
+    linear(lambda text: options.secret_in("-----BEGIN " + text), unit, 250_000)
+
+
 PLAIN = {"without": ["*", "!fd://*", "!unix://*"]}
 
 

