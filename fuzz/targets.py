@@ -25,6 +25,7 @@ from generator.commands.verify import plan_of
 from generator.content import Content
 from generator.environments import load_environments
 from generator.errors import HardhostError
+from generator.journal import JOURNAL, UNFINISHED
 from generator.model import Environment, Plan, Profile
 from generator.render import render
 from generator.resolve import resolve
@@ -161,6 +162,8 @@ def manifest(data: bytes) -> None:
         directory.mkdir()
         outside.write_bytes(b"precious")
         (directory / "MANIFEST.sha256").write_bytes(data)
+        (directory / UNFINISHED).mkdir()
+        (directory / JOURNAL).write_bytes(data)
         try:
             change = prepare(directory, {"MANIFEST.sha256": b""}, force=True)
         except HardhostError:

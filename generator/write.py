@@ -5,16 +5,18 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from generator import journal
 from generator.errors import RefusedOutput, shown
+from generator.journal import JOURNAL, SPARE, Digests
 from generator.render import MANIFEST
 
 SIGNATURE = f"{MANIFEST}.sig"
+_SPARE_SIGNATURE = f".{SIGNATURE}"
 
 
 class Written(NamedTuple):
@@ -31,7 +33,7 @@ class Change(NamedTuple):
 
     directory: Path
     files: Mapping[str, bytes]
-    previous: Mapping[str, str]  # the last manifest: path -> digest
+    previous: Digests  # the last manifest, and what interrupted renders wrote since
     modified: frozenset[str]
     force: bool
 
@@ -53,7 +55,7 @@ def _look(directory: Path, files: Mapping[str, bytes], *, force: bool) -> Change
             raise RefusedOutput([f"{directory}: a symbolic link; give the directory it leads to"])
         if directory.exists() and not directory.is_dir():
             raise RefusedOutput([f"{shown(directory)}: not a directory"])
-        previous = read_manifest(directory)
+        previous = _previous(directory)
         refused = [*_links(directory, files.keys() | previous.keys())]
         modified = frozenset(_modified(directory, files, previous))
     except OSError as error:
@@ -92,45 +94,46 @@ def _alone(directory: Path) -> Iterator[None]:
 def _write(change: Change) -> Written:
     """Replace file by file, remove what is no longer needed, the manifest last."""
     directory, files = change.directory, change.files
-    changed = sum(
-        _put(directory / path, content) for path, content in files.items() if path != MANIFEST
-    )
-    stale = sorted(change.previous.keys() - files.keys())
-    removed = sum(_remove(directory, path) for path in stale if path not in change.modified)
-    if _put(directory / MANIFEST, files[MANIFEST]):
-        changed += 1
+    due = {path for path, content in files.items() if not _holds(directory / path, content)}
+    gone = sorted(change.previous.keys() - files.keys())
+    stale = [one for one in gone if one not in change.modified and (directory / one).is_file()]
+    if due or stale:
+        journal.begin(directory, files, change.previous)
+    for path in sorted(due - {MANIFEST}):
+        journal.put(directory / path, files[path], directory / SPARE)
+    for path in stale:
+        _remove(directory, path)
+    if MANIFEST in due:
         (directory / SIGNATURE).unlink(missing_ok=True)  # it was for another manifest
-    kept = tuple(path for path in stale if path in change.modified)
-    return Written(changed, len(files) - changed, removed, kept)
+        journal.put(directory / MANIFEST, files[MANIFEST], directory / SPARE)
+    journal.finish(directory)
+    kept = tuple(path for path in gone if path in change.modified)
+    return Written(len(due), len(files) - len(due), len(stale), kept)
 
 
 def write_signature(directory: Path, signature: bytes) -> None:
     """Put the signature beside the manifest that it is for."""
     try:
-        _put(directory / SIGNATURE, signature)
+        journal.put(directory / SIGNATURE, signature, directory / _SPARE_SIGNATURE)
     except OSError as error:
         raise _cannot(error) from None
 
 
 def read_manifest(directory: Path) -> dict[str, str]:
     """The digests of the last render; empty where there was none."""
-    path = directory / MANIFEST
-    if not path.is_file() or path.is_symlink():
-        return {}
-    digests = {}
-    for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), start=1):
-        digest, separator, name = line.partition("  ")
-        steps = PurePosixPath(name).parts
-        if not separator or len(digest) != 64 or not steps or name.startswith("/") or ".." in steps:
-            raise RefusedOutput([f"{shown(path)}:{number}: not a line of a manifest"])
-        digests[name] = digest
-    return digests
+    return dict(journal.read(directory / MANIFEST))
 
 
-def _modified(
-    directory: Path, files: Mapping[str, bytes], previous: Mapping[str, str]
-) -> Iterator[str]:
-    """Files that are neither what the last render wrote nor what this one would write."""
+def _previous(directory: Path) -> Digests:
+    """Every content that a file may have from us."""
+    found: dict[str, frozenset[str]] = {}
+    for name, digest in (*read_manifest(directory).items(), *journal.noted(directory)):
+        found[name] = found.get(name, frozenset()) | {digest}
+    return found
+
+
+def _modified(directory: Path, files: Mapping[str, bytes], previous: Digests) -> Iterator[str]:
+    """Files that are neither what a render wrote nor what this one would write."""
     for name in sorted((files.keys() | previous.keys()) - {MANIFEST}):
         path = directory / name
         if path.is_symlink() or not path.exists():
@@ -138,13 +141,13 @@ def _modified(
         if not path.is_file():
             yield name
             continue
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        wanted = name in files and hashlib.sha256(files[name]).hexdigest()
-        if digest not in (wanted, previous.get(name)):
+        content = path.read_bytes()
+        ours = hashlib.sha256(content).hexdigest() in previous.get(name, ())
+        if not ours and content != files.get(name):
             yield name
 
 
-def _why(path: str, previous: Mapping[str, str]) -> str:
+def _why(path: str, previous: Digests) -> str:
     return (
         "modified by hand since it was rendered"
         if path in previous
@@ -154,40 +157,25 @@ def _why(path: str, previous: Mapping[str, str]) -> str:
 
 def _links(directory: Path, names: Iterable[str]) -> Iterator[str]:
     """Links on the way to a file: writing through them could leave the directory."""
-    parents = {parent for name in names for parent in PurePosixPath(name).parents}
-    for name in sorted({*map(str, names), *map(str, parents)} - {"."} | {MANIFEST, SIGNATURE}):
+    written = {*names, MANIFEST, SIGNATURE, _SPARE_SIGNATURE, JOURNAL, SPARE}
+    parents = {str(parent) for name in written for parent in PurePosixPath(name).parents}
+    for name in sorted((written | parents) - {"."}):
         if (directory / name).is_symlink():
             yield f"{shown(directory)}/{name}: a symbolic link; remove it"
 
 
-def _put(path: Path, content: bytes) -> bool:
-    """Write through a temporary sibling, so that a reader sees the old file or the new one."""
-    if path.is_file() and path.read_bytes() == content:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return True
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
 
 
-def _remove(directory: Path, name: str) -> bool:
+def _remove(directory: Path, name: str) -> None:
     """Remove one of our files and the directories that it leaves empty."""
     path = directory / name
-    if not path.is_file():
-        return False
     path.unlink()
     for parent in path.parents:
         if parent == directory or any(parent.iterdir()):
             break
         parent.rmdir()
-    return True
 
 
 def _cannot(error: OSError) -> RefusedOutput:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from generator import runs
 from generator.errors import HardhostError, InvalidContent, Problem, shown
+from generator.journal import UNFINISHED
 from generator.model import Plan
 from generator.render import MANIFEST, PLAN
 from generator.report import Host, Report, audited, missing
@@ -93,6 +94,10 @@ def modifications(project: Path, inventory: Path) -> Iterator[Problem]:
 
     The inventory is the operator's, though it be a program.
     """
+    if (project / UNFINISHED).exists():
+        text = "is half written: a render was interrupted, or is at work; render the project again"
+        yield Problem(shown(project), 0, text)
+        return
     listed = read_manifest(project)
     if not listed:
         yield Problem(shown(project / MANIFEST), 0, "is missing or empty; render the project again")

@@ -47,6 +47,7 @@ RUN = "%s-%s" % (
 # The playbook's process, for the same reason.
 PROCESS = os.getpid()
 RUNS = "runs"  # below artifacts/: which processes of this controller have worked with this project
+UNFINISHED = ".hardhost-unfinished"  # in a project, while `hardhost render` has not come to its end
 KEPT_SECONDS = 24 * 3600  # longer than any lease
 
 
@@ -70,6 +71,10 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         project = Path(self._loader.get_basedir())
+        if (project / UNFINISHED).exists():
+            text = "%s is half written: a render was interrupted, or is at work; render the project again"
+            result.update(failed=True, msg=text % project)
+            return result
         plan = json.loads((project / "plan.json").read_text(encoding="utf-8"))
         inputs, exceptions, problems = self._host_inputs(plan, task_vars)
         if problems:

@@ -14,6 +14,7 @@ from generator import console, runs
 from generator.commands.load import Library
 from generator.commands.verify import expired, modifications, verify
 from generator.errors import HardhostError, InvalidContent
+from generator.journal import UNFINISHED
 from generator.model import Plan
 from generator.render import MANIFEST, manifest, render
 from generator.resolve import resolve
@@ -192,6 +193,11 @@ def add_to_the_project(name: str) -> Callable[[Path], None]:
     return add
 
 
+def interrupt_a_render(project: Path) -> None:
+    (project / UNFINISHED).mkdir()
+    spoil_a_role(project)
+
+
 def remove_the_manifest(project: Path) -> None:
     (project / MANIFEST).unlink()
 
@@ -204,6 +210,7 @@ def remove_the_manifest(project: Path) -> None:
         (add_a_module, "was not rendered"),
         (link_a_module, "was not rendered"),
         (remove_the_manifest, "missing or empty"),
+        (interrupt_a_render, "half written"),
         *(
             (add_to_the_project(name), f"{name}: was not rendered")
             for name in (

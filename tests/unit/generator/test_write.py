@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.errors import RefusedOutput
+from generator.journal import JOURNAL, SPARE, UNFINISHED
 from generator.render import MANIFEST, manifest
 from generator.write import Written, prepare, read_manifest, write
 
@@ -126,12 +127,93 @@ def test_a_render_that_was_killed_half_way_can_be_repeated(tmp_path: Path) -> No
     assert put(tmp_path, newer).changed == 1, "only the manifest was left to write"
 
 
-@pytest.mark.parametrize("place", ["roles", "roles/a", "roles/a/tasks/main.yml", MANIFEST])
+KILLED = """
+import itertools, os, signal, sys
+from pathlib import Path
+from generator.journal import UNFINISHED
+from generator.render import MANIFEST, manifest
+from generator.write import prepare, write
+
+def render(out, letter, names):
+    files = {name: f"{name} {letter}".encode() for name in names}
+    files[MANIFEST] = manifest(files)
+    write(prepare(out, files))
+    return files
+
+def dying(event, arguments):
+    global left
+    changes = event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod")
+    if changes or event == "open" and "w" in str(arguments[1]):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def killed(out, letter, names, number):
+    global left
+    child = os.fork()
+    if child == 0:
+        left = number
+        sys.addaudithook(dying)
+        render(out, letter, names)
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+def present(out):
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+for number in itertools.count(1):
+    out = Path(sys.argv[1], str(number))
+    one = render(out, "one", ["site.yml", "roles/a/x", "roles/b/y"])
+    more = killed(out, "two", ["site.yml", "roles/a/x", "roles/c/z"], number)
+    left_by_two = present(out)
+    assert left_by_two == one or not more or (out / UNFINISHED).exists(), left_by_two
+    killed(out, "three", ["site.yml", "roles/a/x", "roles/d/v"], number)
+    last = render(out, "four", ["site.yml", "roles/e/w"])
+    assert present(out) == last, present(out)
+    assert not (out / "roles/a").exists() and not (out / UNFINISHED).exists()
+    if not more:
+        print(number)
+        break
+"""
+
+
+def test_a_render_that_is_killed_anywhere_can_be_followed_by_any_other(tmp_path: Path) -> None:
+    """By SIGKILL before its n-th change, for every n; and the next one too, each with other content."""
+    words = [sys.executable, "-c", KILLED, str(tmp_path)]
+    root = Path(__file__).parents[3]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 15, "the points at which it was killed"
+
+
+def test_what_an_interrupted_render_wrote_is_not_by_hand_but_what_came_after_it_is(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path, FILES)
+    (tmp_path / "roles/b/tasks/main.yml").unlink()
+    (tmp_path / "roles/b/tasks/main.yml").mkdir()  # in the way: the render ends half way
+    with pytest.raises(RefusedOutput, match="cannot be written"):
+        put(tmp_path, dict.fromkeys(FILES, b"newer\n"), force=True)
+    assert (tmp_path / UNFINISHED).is_dir()
+    (tmp_path / "roles/b/tasks/main.yml").rmdir()
+    (tmp_path / "site.yml").write_text("mine\n")
+    assert refusal(tmp_path, dict.fromkeys(FILES, b"newest\n")) == [
+        "site.yml: modified by hand since it was rendered; remove it, or use --force"
+    ]
+    (tmp_path / "site.yml").unlink()
+    put(tmp_path, dict.fromkeys(FILES, b"newest\n"))
+    assert not (tmp_path / UNFINISHED).exists()
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["roles", "roles/a", "roles/a/tasks/main.yml", MANIFEST, UNFINISHED, JOURNAL, SPARE],
+)
 def test_links_are_not_followed_out_of_the_directory(tmp_path: Path, place: str) -> None:
     out, outside = tmp_path / "out", tmp_path / "outside"
     outside.mkdir()
     (outside / "file").write_text("precious\n")
-    target = outside / "file" if place.endswith(("yml", MANIFEST)) else outside
+    target = outside / "file" if place.endswith(("yml", MANIFEST, "journal")) else outside
     (out / place).parent.mkdir(parents=True)
     (out / place).symlink_to(target)
     assert refusal(out, FILES) == [f"{place}: a symbolic link; remove it"]
@@ -156,23 +238,16 @@ def test_a_file_where_a_directory_must_be(tmp_path: Path) -> None:
     change = prepare(tmp_path, project(FILES))
     with pytest.raises(RefusedOutput, match="cannot be written"):
         write(change)
-    assert present(tmp_path) == {"roles": b"a file\n", "site.yml": b"one\n"}
+    assert present(tmp_path).keys() == {"roles", JOURNAL}
+    (tmp_path / "roles").unlink()
+    put(tmp_path, FILES)
+    assert present(tmp_path) == project(FILES)
 
 
 def test_the_output_must_be_a_directory(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file\n")
     with pytest.raises(RefusedOutput, match="out: not a directory"):
         prepare(tmp_path / "out", project(FILES))
-
-
-def test_no_temporary_file_is_left_after_a_failure(tmp_path: Path) -> None:
-    change = prepare(tmp_path, project(FILES))
-    (tmp_path / "site.yml").mkdir()
-    with pytest.raises(RefusedOutput):
-        write(change)
-    assert not [
-        path for path in tmp_path.rglob("*") if path.is_file() and path.name.startswith(".")
-    ]
 
 
 def test_the_manifest_is_read_back(tmp_path: Path) -> None:
@@ -256,6 +331,7 @@ ONE_OF_TWO = """
 import sys
 from pathlib import Path
 from generator.errors import RefusedOutput
+from generator.journal import JOURNAL, SPARE, UNFINISHED
 from generator.render import MANIFEST, manifest
 from generator.write import prepare, write
 files = {f"d{number % 7}/f{number}": sys.argv[2].encode() * 9000 for number in range(60)}
