@@ -34,6 +34,21 @@ def read(path: str) -> None:
         stream.read(1)
 
 
+def terminal(path: str) -> None:
+    """Open the terminal of somebody else: who reads there reads what is typed."""
+    os.close(os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK))
+
+
+def directory(path: str) -> None:
+    Path(path).mkdir()
+    Path(path).rmdir()
+
+
+def file(path: str) -> None:
+    Path(path).touch(exist_ok=False)
+    Path(path).unlink()
+
+
 def opened(family: int, kind: int, protocol: int = 0) -> None:
     socket.socket(family, kind, protocol).close()
 
@@ -84,6 +99,15 @@ ATTEMPTS = {
     "kernel_log": lambda: read("/dev/kmsg"),
     "kernel_memory": lambda: read("/proc/kcore"),
     "disk": lambda: read("/dev/vda"),
+    "host_sysctl": lambda: write("/host/proc/sys/kernel/core_pattern"),
+    "host_sysfs": lambda: write("/host/sys/module/printk/parameters/time"),
+    "host_devices": lambda: write("/host/sys/block/vda/queue/iostats"),
+    "host_cgroup": lambda: directory("/host/sys/fs/cgroup/attack"),
+    "host_kernel_log": lambda: read("/host/dev/kmsg"),
+    "host_kernel_memory": lambda: read("/host/proc/kcore"),
+    "host_disk": lambda: read("/host/dev/vda"),
+    "host_terminal": lambda: terminal("/host/dev/console"),
+    "host_file": lambda: file("/host/etc/profile.d/attack.sh"),
     "docker_socket": lambda: connect("/host/run/docker.sock"),
     "shadow": lambda: read("/host/etc/shadow"),
     "host_key": lambda: read("/host/etc/ssh/ssh_host_ed25519_key"),
