@@ -9,39 +9,73 @@ import glob
 import os
 import re
 import shutil
+import time
 
 from ansible.module_utils import hardhost_containment as containment
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_selinux_host as boot
 from ansible.module_utils.hardhost_programs import run
 
 SECURITY = "/sys/kernel/security"
 ENABLED = "/sys/module/apparmor/parameters/enabled"
 SERVICE = "apparmor.service"
+PARSER = "/sbin/apparmor_parser"  # dockerd asks for this path alone (containerd pkg/apparmor, hostSupports)
+PROFILES = "/etc/apparmor.d/"
+ARGUMENTS = "apparmor=1 security=apparmor"
 BOOT = "/etc/default/grub.d/hardhost-apparmor.cfg"
 BOOT_TEXT = (
     "# Written by hardhost: mandatory_access/apparmor_active.\n"
-    'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT apparmor=1 security=apparmor"\n'
+    'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT %s"\n' % ARGUMENTS
 )
-GRUB = "/boot/grub/grub.cfg"
 
 
 def read():
     """What of AppArmor is there: kernel (`on`, `off` or `absent`), parser, service, loaded profiles, boot configuration."""
-    service = _service()
-    parser = shutil.which("apparmor_parser", path=hardhost_facts.PATH) or ""
+    service, kernel = _service(), _kernel()
+    parser = PARSER if os.path.exists(PARSER) else ""
     return {
         "shared": bool(containment.kind()),
-        "kernel": _kernel(),
-        "arguments": _text("/proc/cmdline"),
+        "kernel": kernel,
         "parser": parser,
         "parser_since": os.stat(parser).st_ctime if parser else None,  # seconds since the epoch
         "service": service,
         "profiles": profiles(),
-        "grub": bool(shutil.which("update-grub", path=hardhost_facts.PATH)),
-        "prepared": "apparmor=1 security=apparmor" in _text(GRUB),
+        # The package may be there where another boot loader boots: then there is no menu.
+        "grub": bool(shutil.which("update-grub", path=hardhost_facts.PATH))
+        and os.path.exists(boot.MENU),
+        "prepared": prepared(),
+        "unheeded": unheeded() if kernel == "off" else "",
     }
+
+
+def prepared():
+    """Whether GRUB's menu boots with AppArmor."""
+    return boot.in_menu(ARGUMENTS)
+
+
+def unheeded():
+    """Why another reboot does not switch AppArmor on, with the way out; "" where none of the reasons is known to hold."""
+    given = boot.arguments()
+    if all(one in given for one in ARGUMENTS.split()):
+        others = [one for one in given if one.startswith(("lsm=", "apparmor=0", "security="))]
+        return (
+            "the kernel was booted with %s and runs without AppArmor all the same: take out what contradicts it "
+            "(lsm= without apparmor, apparmor=0, another security=), and reboot; it was booted with %s"
+            % (ARGUMENTS, " ".join(others))
+        )
+    if prepared() and files.describe(boot.MENU)["mtime_ns"] < _booted() * 1e9:
+        return (
+            "GRUB's menu had %s before this boot, which did not take them from there: give them to the boot loader, or "
+            "the entry of the menu, that boots this host, and reboot" % ARGUMENTS
+        )
+    return ""
+
+
+def _booted():
+    """When the kernel was started, in seconds since the epoch."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _kernel():
@@ -100,10 +134,17 @@ def loaded_digest(name):
     return None
 
 
+def held_back(name):
+    """What keeps the parser from loading a profile's file as it is, at boot too: `{path: what it does}`."""
+    found = {"disable": "is not loaded", "force-complain": "is loaded in complain mode"}
+    paths = {os.path.join(PROFILES, one, name): does for one, does in found.items()}
+    return {path: does for path, does in paths.items() if os.path.lexists(path)}
+
+
 def compiled(text):
     """The policy that the parser makes of a profile's text; nothing is loaded. Failed with the parser's words."""
     return run(
-        ["apparmor_parser", "--skip-kernel-load", "--skip-cache", "--stdout"],
+        [PARSER, "--skip-kernel-load", "--skip-cache", "--stdout"],
         text.encode("utf-8"),
         raw=True,
     )
@@ -111,7 +152,7 @@ def compiled(text):
 
 def load(path):
     """Put a profile's file into the kernel, in place of what it holds under that name."""
-    run(["apparmor_parser", "--replace", "--skip-cache", path])
+    run([PARSER, "--replace", "--skip-cache", path])
 
 
 def boot_file(control):

@@ -23,7 +23,7 @@ from ansible.module_utils.hardhost_preconditions import hold, not_applicable
 
 ACTIVE = "mandatory_access/apparmor_active"
 PACKAGE = "apparmor"
-PATH = "/etc/apparmor.d/" + profile.NAME
+PATH = apparmor.PROFILES + profile.NAME
 DUE = "dockerd was started without AppArmor"
 LATE = "apparmor_parser came, or was replaced, after dockerd was started, and no container shows that it is used"
 CACHED = 24  # the first major version that looks for the parser at its start
@@ -54,9 +54,14 @@ def apparmor_possible(facts, _inputs, control):
     )
 
 
-def apparmor_compilable(facts, _inputs, control):
-    """A profile that is to be loaded has to be compiled first."""
+def apparmor_loadable(facts, _inputs, control):
+    """A profile that is to be loaded has to be compiled first, and the parser must not have been told to leave it."""
     found = _reading(facts)
+    for path, does in apparmor.held_back(profile.NAME).items():
+        return hold(
+            "%s is there: with it the profile %s, at boot too" % (path, does),
+            "remove it, and run again",
+        )
     if found["parser"] or not _profile_steps(control, found):
         return None
     return hold(
@@ -145,21 +150,23 @@ def _profile_steps(control, found):
             _step("file", PATH, "other" if managed.content(PATH)["present"] else None, "our text")
         )
     mode = (found["profiles"] or {}).get(profile.NAME)
-    if found["kernel"] == "on" and (todo or mode != "enforce" or not loaded_is_ours(found)):
+    if found["kernel"] == "on" and (todo or mode != "enforce" or compared(found)[0] is False):
         todo.append(_step("load", "profile " + profile.NAME, mode, "enforce"))
     return todo
 
 
-def loaded_is_ours(found):
-    """Whether the kernel holds what the parser makes of our text; believed where one of them cannot say."""
+def compared(found):
+    """`(whether the kernel holds what the parser makes of our text, None)`; `(None, why)` where one of them cannot say."""
     held = apparmor.loaded_digest(profile.NAME)
-    if not held or not found["parser"]:
-        return True
+    if not held:
+        return None, "the kernel gives no digest of it"
+    if not found["parser"]:
+        return None, "apparmor_parser is missing"
     try:
         ours = hashlib.new(held[0], apparmor.compiled(profile.TEXT))
-    except programs.Failed:
-        return True
-    return ours.hexdigest() == held[1]
+    except programs.Failed as error:
+        return None, "the parser failed: %s" % error
+    return ours.hexdigest() == held[1], None
 
 
 def changes(control, facts, _inputs):
@@ -174,7 +181,8 @@ def observe(facts, _inputs, _settings):
     """What the checks want to know: the reading, whether our profile is what is loaded, and each container's confinement."""
     found = apparmor.read()
     found["blind"] = blind(facts, found)
-    found["ours"] = loaded_is_ours(found)
+    found["ours"], found["uncompared"] = compared(found)
+    found["held_back"] = sorted(apparmor.held_back(profile.NAME))
     found["file"] = not managed.different([profile_file("")])
     found["containers"] = [_confinement(one) for one in facts["containers"] if one["running"]]
     return found
@@ -241,6 +249,11 @@ def _start(_state, _control, _parameters, _facts):
 def _boot(state, control, parameters, _facts):
     managed.write(state, [apparmor.boot_file(control)], parameters["run"])
     programs.run(["update-grub"])
+    if not apparmor.prepared():
+        raise programs.Failed(
+            "update-grub did not take over %s from %s: look what sets GRUB_CMDLINE_LINUX_DEFAULT after it"
+            % (apparmor.ARGUMENTS, apparmor.BOOT)
+        )
 
 
 def _daemon(state, _control, _parameters, facts):
@@ -262,6 +275,13 @@ def _load(state, control, parameters, _facts):
         states.record(state, parameters["run"], control, "apparmor_profile", name, before, after)
         states.save(state)
     apparmor.load(PATH)
+    mode = (apparmor.profiles() or {}).get(name)
+    if mode != "enforce":  # the parser says 0 where it has left a profile out, too
+        why = ", ".join(sorted(apparmor.held_back(name))) or "what apparmor_parser says of " + PATH
+        raise programs.Failed(
+            "the kernel has not begun to enforce %s (%s): see %s"
+            % (name, mode or "it is not loaded", why)
+        )
 
 
 STEPS = {

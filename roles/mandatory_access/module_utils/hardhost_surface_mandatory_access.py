@@ -44,7 +44,7 @@ def observe(facts, inputs, settings):
 
 
 PRECONDITIONS = {
-    "apparmor_compilable": apparmor.apparmor_compilable,
+    "apparmor_loadable": apparmor.apparmor_loadable,
     "apparmor_possible": apparmor.apparmor_possible,
     "selinux_booleans_known": selinux.booleans_known,
     "selinux_in_force": selinux.in_force,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from verdict import ObservedHost, Verdict, failed, passed, pending
+from apparmor_boot import without
+from verdict import ObservedHost, Verdict, failed, passed
 
 
 def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any]) -> Verdict:
     found = host.reading["surfaces"]["mandatory_access"]["apparmor"]
     if found["kernel"] != "on":
-        if found["prepared"]:
-            return pending("the boot configuration switches AppArmor on: reboot the host")
-        return failed("the kernel was booted without AppArmor")
+        return without(
+            found,
+            "the boot configuration switches AppArmor on",
+            "the kernel was booted without AppArmor",
+        )
     if not found["parser"]:
         return failed("apparmor_parser is missing: from its next start on dockerd confines nothing")
     if not found["service"]["enabled"]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from verdict import ObservedHost, Verdict, failed, named, passed, pending
+from apparmor_boot import without
+from verdict import ObservedHost, Verdict, failed, named, passed
 
 PROFILE = "docker-default"
 
@@ -12,9 +13,11 @@ PROFILE = "docker-default"
 def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any]) -> Verdict:
     found = host.reading["surfaces"]["mandatory_access"]["apparmor"]
     if found["kernel"] != "on":
-        if found["prepared"]:
-            return pending("AppArmor is on with the next boot: reboot the host")
-        return failed("the kernel was booted without AppArmor: no container is confined")
+        return without(
+            found,
+            "AppArmor is on with the next boot",
+            "the kernel was booted without AppArmor: no container is confined",
+        )
     if found["profiles"] is None:
         return failed("the kernel does not say which profiles it holds")
     free = [one["name"] for one in found["containers"] if one["mode"] != "enforce"]

@@ -24,13 +24,13 @@ def found(**changed: Any) -> Json:
     reading = {
         "shared": False,
         "kernel": "on",
-        "arguments": "root=/dev/vda",
-        "parser": "/usr/sbin/apparmor_parser",
+        "parser": apparmor.PARSER,
         "parser_since": 0.0,
         "service": {"enabled": True, "active": True},
         "profiles": {"docker-default": "enforce"},
         "grub": True,
         "prepared": False,
+        "unheeded": "",
     }
     return {**reading, **changed}
 
@@ -78,11 +78,64 @@ def test_a_profile_waits_for_the_parser_only_where_there_is_something_to_load(
     control["settings"] = {"mandatory_access_apparmor": {"profile": "hardhost-container"}}
     monkeypatch.setattr(part.managed, "different", lambda _wanted: [])
     loaded = {"hardhost-container": "enforce"}
-    assert part.apparmor_compilable(host(parser="", profiles=loaded), {}, control) is None
-    assert part.apparmor_compilable(host(), {}, control) is None
-    held = part.apparmor_compilable(host(parser=""), {}, control)
+    assert part.apparmor_loadable(host(parser="", profiles=loaded), {}, control) is None
+    assert part.apparmor_loadable(host(), {}, control) is None
+    held = part.apparmor_loadable(host(parser=""), {}, control)
     assert held["decision"] == "pending"
     assert "package apparmor" in held["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "does"), [("disable", "is not loaded"), ("force-complain", "complain mode")]
+)
+def test_what_somebody_has_switched_off_is_left_to_him(
+    folder: str, does: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """apparmor_parser looks there for the file's name, says so, and ends with 0."""
+    monkeypatch.setattr(apparmor, "PROFILES", str(tmp_path))
+    monkeypatch.setattr(part.managed, "different", lambda _wanted: [])
+    control = {"id": "x", "settings": {"mandatory_access_apparmor": {"profile": "x"}}}
+    made = host(profiles={"hardhost-container": "enforce"})
+    assert part.apparmor_loadable(made, {}, control) is None
+    link = tmp_path / folder / "hardhost-container"
+    link.parent.mkdir()
+    link.symlink_to("/etc/apparmor.d/hardhost-container")
+    held = part.apparmor_loadable(made, {}, control)
+    assert held["decision"] == "pending"
+    assert str(link) in held["reason"]
+    assert does in held["reason"]
+    assert apparmor.held_back("hardhost-container-2") == {}
+
+
+@pytest.mark.parametrize("mode", [None, "complain", "enforce"])
+def test_loaded_is_what_the_kernel_enforces(
+    mode: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parser ends with 0 where it has skipped a profile."""
+    monkeypatch.setattr(apparmor, "load", lambda _path: None)
+    monkeypatch.setattr(part.states, "owned", lambda *_words: [1])
+    there = {"hardhost-container": mode} if mode else {}
+    monkeypatch.setattr(apparmor, "profiles", lambda: there)
+    if mode == "enforce":
+        part.STEPS["load"]({}, "x", {}, {})
+        return
+    with pytest.raises(part.programs.Failed, match=mode or "not loaded"):
+        part.STEPS["load"]({}, "x", {}, {})
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_the_menu_has_to_take_the_arguments_over(
+    taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later file of /etc/default/grub.d that sets the variable anew drops them."""
+    monkeypatch.setattr(part.managed, "write", lambda *_words: [])
+    monkeypatch.setattr(part.programs, "run", lambda _words: "")
+    monkeypatch.setattr(apparmor, "prepared", lambda: taken)
+    if taken:
+        part.STEPS["boot"]({}, part.ACTIVE, {"run": "x"}, {})
+        return
+    with pytest.raises(part.programs.Failed, match="GRUB_CMDLINE_LINUX_DEFAULT"):
+        part.STEPS["boot"]({}, part.ACTIVE, {"run": "x"}, {})
 
 
 @pytest.mark.parametrize(
@@ -165,16 +218,23 @@ def test_the_labels_of_processes_are_read() -> None:
     assert mode in ("", "enforce", "complain", "mixed", "unconfined")
 
 
+def unable(_text: str) -> bytes:
+    raise part.programs.Failed("no tunables/global")
+
+
 @pytest.mark.parametrize("algorithm", ["sha256", "sha1"])  # Linux 6.8 and newer, and before
 def test_a_policy_of_somebody_else_under_our_name_is_noticed(
     algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apparmor, "SECURITY", str(tmp_path))
     monkeypatch.setattr(apparmor, "compiled", lambda text: text.encode())
-    assert part.loaded_is_ours(found()), "where the kernel does not say"
+    assert part.compared(found()) == (None, "the kernel gives no digest of it")
     folder = tmp_path / "apparmor/policy/profiles" / (part.profile.NAME + ".12")
     folder.mkdir(parents=True)
     for text, ours in ((part.profile.TEXT, True), (part.profile.TEXT + "#", False)):
         digest = hashlib.new(algorithm, text.encode()).hexdigest()
         (folder / f"raw_{algorithm}").write_text(digest + "\n")
-        assert part.loaded_is_ours(found()) is ours
+        assert part.compared(found()) == (ours, None)
+    assert part.compared(found(parser="")) == (None, "apparmor_parser is missing")
+    monkeypatch.setattr(apparmor, "compiled", unable)
+    assert part.compared(found()) == (None, "the parser failed: no tunables/global")
