@@ -48,6 +48,8 @@ def apparmor_possible(facts, _inputs, control):
         return not_applicable("this kernel runs with SELinux")
     if found["kernel"] == "on" or found["grub"] or not _settings(control).get("active"):
         return None
+    if found["unheeded"]:  # a reboot is not what is missing: verify looks, and says what is
+        return {"decision": "report", "reason": found["unheeded"], "remedy": ""}
     return hold(
         "the kernel was booted without AppArmor, and there is no GRUB whose configuration could be prepared",
         "boot the kernel with: apparmor=1 security=apparmor",

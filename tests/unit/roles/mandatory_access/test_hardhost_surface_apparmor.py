@@ -69,6 +69,9 @@ def test_without_grub_the_arguments_are_named() -> None:
     answer = part.apparmor_possible(host(kernel="off", grub=False), {}, ACTIVE)
     assert answer["decision"] == "pending"
     assert "apparmor=1 security=apparmor" in answer["remedy"]
+    given = host(kernel="off", grub=False, unheeded="booted with them all the same")
+    answer = part.apparmor_possible(given, {}, ACTIVE)
+    assert answer["decision"] == "report", "not pending for ever: the check fails, with the reason"
 
 
 def test_a_profile_waits_for_the_parser_only_where_there_is_something_to_load(
