@@ -107,6 +107,7 @@ def container_facts(identifier, socket_path=SOCKET):
         "privileged": bool(host["Privileged"]),
         "network_mode": host["NetworkMode"],
         "pid_mode": host["PidMode"],
+        "ipc_mode": host.get("IpcMode", ""),
         "userns_mode": host["UsernsMode"],
         "security_options": host["SecurityOpt"] or [],
         "restart_policy": (host.get("RestartPolicy") or {}).get("Name", ""),

@@ -24,12 +24,23 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
     chosen = [one["name"] for one in free if _opted_out(one)]
     older = [one["name"] for one in free if not _opted_out(one)]
     if chosen:
-        return failed(f"SELinux does not confine {named(chosen)}: privileged, or label=disable")
+        return failed(
+            f"SELinux does not confine {named(chosen)}: privileged, in the host's PID or IPC "
+            "namespace, or created with label=disable or a type that is free"
+        )
     if older:
         return pending(f"created without a label, and to be created again: {named(older)}")
     return passed(f"{verdict.reason}; {len(running)} running containers, all confined")
 
 
 def _opted_out(container: dict[str, Any]) -> bool:
-    options = {option.replace(":", "=", 1) for option in container["security_options"]}
-    return container["privileged"] or "label=disable" in options
+    """Whether it would be free again if it were created again, for it was asked to be."""
+    options = {
+        "label=" + option[len("label:") :] if option.startswith("label:") else option
+        for option in container["security_options"]
+    }
+    free = {"label=disable", *(f"label=type:{one}" for one in UNCONFINED if one)}
+    shared = "host" in (container["pid_mode"], container["ipc_mode"])
+    # With a label of its own a container of the host's namespaces has that one.
+    labelled = any(option.startswith("label=") for option in options)
+    return bool(options & free) or (not labelled and (container["privileged"] or shared))

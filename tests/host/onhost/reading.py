@@ -120,10 +120,8 @@ def _output(words):
 
 def _container(facts, info):
     """What the kernel and the daemon hold about one container."""
-    found = {
-        key: facts[key]
-        for key in ("id", "name", "running", "privileged", "security_options", "userns_mode")
-    }
+    kept = ("id", "name", "running", "privileged", "security_options")
+    found = {key: facts[key] for key in (*kept, "userns_mode", "pid_mode", "ipc_mode")}
     found["no_new_privileges"] = _created_with_no_new_privileges(facts["id"], info)
     found["root_is"], found["selinux"] = None, ""
     if facts["running"]:

@@ -74,5 +74,5 @@ def container() -> dict[str, Any]:
     """A container that was made after everything was in force."""
     return {
         "id": "c0ffee", "name": "web", "running": True, "security_options": [], "userns_mode": "",
-        "no_new_privileges": True, "root_is": 100000,
+        "no_new_privileges": True, "root_is": 100000, "pid_mode": "", "ipc_mode": "private",
     }  # fmt: skip

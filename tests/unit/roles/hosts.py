@@ -110,6 +110,7 @@ def container(name: str, **changed: Any) -> Json:
         "privileged": False,
         "network_mode": "bridge",
         "pid_mode": "",
+        "ipc_mode": "private",
         "userns_mode": "",
         "security_options": [],
         "auto_remove": False,
