@@ -9,6 +9,8 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import fnmatch
+
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_selinux_host as host
 from ansible.module_utils import hardhost_selinux_kernel as kernel
@@ -25,8 +27,11 @@ RELABEL_TEXT = (
 )
 # What must run for the host to boot, to be reached and to serve containers; what others are denied is theirs.
 NEEDED = (
-    *("init_t", "kernel_t", "udev_t", "kmod_t", "mount_t", "fsadm_t", "syslogd_t", "auditd_t"),
-    *("sshd_t", "dhcpc_t", "networkmanager_t", "NetworkManager_t", "iptables_t", "system_dbusd_t"),
+    *("init_t", "kernel_t", "udev_t", "kmod_t", "mount_t", "fsadm_t", "lvm_t", "syslogd_t"),
+    *("auditd_t", "system_dbusd_t", "systemd_generator_t", "systemd_fstab_generator_t"),
+    *("systemd_cryptsetup_generator_t", "systemd_networkd_t", "systemd_resolved_t", "dhcpc_t"),
+    *("networkmanager_t", "NetworkManager_t", "ifconfig_t", "iptables_t"),
+    *("sshd_t", "sshd_session_t", "chkpwd_t", "local_login_t", "getty_t", "systemd_logind_t"),
     *(
         "dockerd_t",
         "container_runtime_t",
@@ -35,7 +40,7 @@ NEEDED = (
         "hardhost_container_t",
     ),
 )
-# Denied on every host of Debian 13 (policy 2.20250213), under which it boots, logs and serves all the same.
+# Denied on every host of Debian 13 (policy 2.20250213), under which it boots, logs and serves all the same; `*` for any words.
 HARMLESS = (
     # A service's credentials are a file system of their own, without a label: there are none in it.
     "syslogd_t (systemd-journal): search dir of tmpfs_t",
@@ -43,6 +48,13 @@ HARMLESS = (
     "kmod_t (modprobe): search dir of var_lib_t",
     "kmod_t (modprobe): search dir of container_var_lib_t",
     "kmod_t (modprobe): getattr dir of container_var_lib_t",
+    # systemd-networkd (257) has its directory of credentials too, a program of the kernel's that watches who sets sysctls,
+    # and looks whether /run/mount is there: without any of it the lease comes and is renewed.
+    "systemd_networkd_t (systemd-network): * dir of tmpfs_t",
+    "systemd_networkd_t (systemd-network): bpf capability2 of systemd_networkd_t",
+    "systemd_networkd_t (systemd-network): * bpf of systemd_networkd_t",
+    "systemd_networkd_t (systemd-network): read dir of cgroup_t",
+    "systemd_networkd_t (systemd-network): search dir of mount_runtime_t",
 )
 INIT = ("init_t",)
 ENGINE = ("dockerd_t", "container_runtime_t", "container_engine_t")
@@ -92,8 +104,8 @@ def unprepared(found):
     return managed.different(prepared(found))
 
 
-def blocked(found, accepted):
-    """`(what was found, what to do)` where enforcing now could take away what the host needs; None where it could not."""
+def unlabelled(found):
+    """`(what was found, what to do)` where systemd, dockerd or files have other types than the policy goes by; None otherwise."""
     wrong = [
         "%s runs as %s" % (name, kind or "nothing")
         for name, kind, right in (
@@ -109,21 +121,55 @@ def blocked(found, accepted):
     ]
     if wrong:
         return "the labels are not right: %s" % "; ".join(wrong), "touch /.autorelabel and reboot"
+    return None
+
+
+def blocked(found, accepted):
+    """`(what was found, what to do)` where enforcing now could take away what the host needs; None where it could not."""
+    wrong = unlabelled(found)
+    if wrong:
+        return wrong
     if found["denials"] is None:
+        off = " without the argument audit=0" if host.unaudited(found["arguments"]) else ""
         return (
-            "nothing records what enforcing would have denied since this boot",
-            "install and start auditd, and reboot",
+            "nothing records all that enforcing would have denied since this boot",
+            "install and start auditd, and reboot" + off,
         )
     left = [
         one
         for one in found["denials"]
-        if one["domain"] in NEEDED and one["domain"] not in accepted and one["text"] not in HARMLESS
+        if one["domain"] in NEEDED and one["domain"] not in accepted and not harmless(one["text"])
     ]
     if left:
         return (
             "since this boot enforcing would have denied what the host needs: %s" % named(left),
             "mend the labels or the policy and reboot, or name the domains in "
             "mandatory_access_accepted_denials",
+        )
+    return None
+
+
+def harmless(text):
+    """Whether a denial is one of those that take nothing away."""
+    return any(fnmatch.fnmatchcase(text, one) for one in HARMLESS)
+
+
+def unproved(found):
+    """`(what was found, what to do)` where what enforces now is not to be made to last; None where it may be."""
+    if found["config"].get("SELINUX") == "enforcing":
+        return None  # it lasts already: only GRUB's menu is missing
+    wrong = unlabelled(found)
+    if wrong:
+        return wrong
+    if not found["ours"]:
+        return (
+            "enforcing now, and not by a run of ours: nobody has looked what that takes away",
+            "setenforce 0, and run again: that run looks, and enforces where nothing speaks against it",
+        )
+    if found["against"]:
+        return (
+            "enforcing now, but GRUB's menu boots with %s" % " ".join(found["against"]),
+            "take it out of GRUB's configuration, run update-grub, and run again",
         )
     return None
 

@@ -20,6 +20,7 @@ from ansible.module_utils import hardhost_selinux_kernel as kernel
 from ansible.module_utils import hardhost_selinux_policy as policy
 from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_programs import Failed, run
 
 SECONDS = 900  # a policy is compiled in seconds, and in minutes on a small host
@@ -30,6 +31,10 @@ NO_PROGRAMS = "".join(
     for one in ("setfiles", "sefcontext_compile")
 )
 
+
+FIRST_CONFIGURATION = b"SELINUX=disabled\nSELINUXTYPE=targeted\n"
+# Where the policy is compiled: the first on which programs may run. /var/tmp often may hold none.
+FOLDERS = ("/var/tmp", "/var/lib", "/root", "/opt")
 
 NOTES = {
     "prepare": "SELinux comes with the next boot, which labels the files and boots a second time: reboot the host",
@@ -55,6 +60,7 @@ class Work:
     def _prepare(self, state):
         missing, family = self.found["missing"], self.found["family"]
         if missing:
+            self._before_packages(family)
             run, inputs = self.parameters["run"], self.parameters["inputs"]
             package_work.add(state, family, missing, selinux.CONTROL, run, inputs, again=True)
             self.found = selinux.read(self.facts)
@@ -65,6 +71,14 @@ class Work:
                 )
         managed.write(state, selinux.prepared(self.found), self.parameters["run"])
         self._menu()
+
+    def _before_packages(self, family):
+        """The packages of the Red Hat family bring a configuration that enforces, and a host that is booted before its files have
+        labels does not come up with it. It is theirs, and stays with them: where a rollback ends.
+        """
+        if family == "redhat" and not store.configuration():
+            os.makedirs(os.path.dirname(store.CONFIG), mode=0o755, exist_ok=True)
+            files.replace(store.CONFIG, FIRST_CONFIGURATION, {"uid": 0, "gid": 0, "mode": 0o644})
 
     def _menu(self):
         """Have GRUB's menu take the arguments over, also where an earlier run was ended before."""
@@ -81,12 +95,16 @@ class Work:
         why = selinux.blocked(self.found, self.accepted)
         if why:
             raise Failed("SELinux is not enforced: %s; %s" % why)
-        modes = {"value": "permissive"}, {"value": "enforcing"}
+        # Only of the boot in which it was looked at is it said that enforcing does no harm.
+        modes = {"value": "permissive"}, {"value": "enforcing", "boot": units.boot()}
         self.record(state, selinux.CONTROL, "selinux_mode", "kernel", *modes)
         with open(kernel.ROOT + "/enforce", "wb", buffering=0) as stream:
             stream.write(b"1")
 
     def _keep(self, state):
+        why = selinux.unproved(self.found)
+        if why:
+            raise Failed("SELinux is not made to last: %s; %s" % why)
         managed.write(state, selinux.lasting(self.found), self.parameters["run"])
         self._menu()
 
@@ -136,8 +154,8 @@ def relabel(root):
 class module_file:  # noqa: N801 - used like a function
     """`with module_file(text) as path`: the text in a file with the module's name, gone afterwards."""
 
-    def __init__(self, text):
-        self.folder, self.text = tempfile.mkdtemp(prefix="hardhost-", dir="/var/tmp"), text
+    def __init__(self, text, above="/var/tmp"):
+        self.folder, self.text = tempfile.mkdtemp(prefix="hardhost-", dir=above), text
 
     def __enter__(self):
         path = os.path.join(self.folder, policy.MODULE + ".cil")
@@ -148,9 +166,21 @@ class module_file:  # noqa: N801 - used like a function
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def runs_programs():
+    """The directory to compile in. Failed where there is none."""
+    for path in FOLDERS:
+        try:
+            flags = os.statvfs(path).f_flag
+        except OSError:
+            continue
+        if not flags & (os.ST_NOEXEC | os.ST_RDONLY):
+            return path
+    raise Failed("programs may run in none of %s: the policy is not tried" % ", ".join(FOLDERS))
+
+
 def compile_only(text, kind):
     """Compile the module with a copy of the host's policy. Failed where it does not; nothing of the host is changed."""
-    with module_file(text) as path:
+    with module_file(text, runs_programs()) as path:
         folder = os.path.dirname(path)
         for source in (store.STORE + "/" + kind, "/etc/selinux/" + kind):
             shutil.copytree(source, folder + source, symlinks=True)
@@ -183,7 +213,7 @@ def apply(controls, parameters, check_mode):
     result = {
         "controls": {one: "applied" if touched[one] else "unchanged" for one in settings},
         "diff": differences(work.found, step, asked, found),
-        "notes": [NOTES[step]] if step in NOTES and not check_mode else [],
+        "notes": notes(step, work.found) if not check_mode else [],
     }
     if check_mode:
         if todo.get("module") is not None:
@@ -197,6 +227,17 @@ def apply(controls, parameters, check_mode):
             if touched[selinux.CONTROL]:
                 work.step(state, step)
     return result
+
+
+def notes(step, found):
+    """What the operator has to know of a step."""
+    said = [NOTES[step]] if step in NOTES else []
+    if step == "enforce" and found["dropped"]:
+        said.append(
+            "%d records of the time before auditd ran were not looked at: the kernel had dropped them; with the kernel "
+            "arguments audit=1 audit_backlog_limit=8192 it keeps them for auditd" % found["dropped"]
+        )
+    return said
 
 
 def differences(found, step, asked, given):

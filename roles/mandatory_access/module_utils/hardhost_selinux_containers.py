@@ -17,6 +17,7 @@ from ansible.module_utils import hardhost_selinux_store as store
 
 CONTROL = "mandatory_access/selinux_container_policy"
 STANDARD = "/var/lib/docker"
+COMPILER = (3, 6)  # the first libsepol that knows the rule `deny`
 DATA = "container_var_lib_t"  # what both families' policies give it
 SUBSTITUTIONS = "/etc/selinux/%s/contexts/files/file_contexts.subs"
 
@@ -30,6 +31,7 @@ def read(facts, inputs):
         "kind": kind,
         "text": store.module_text(policy.MODULE),
         "loaded": facts["selinux"]["enabled"] and kernel.known(policy.CONTEXT),
+        "compiler": store.compiler(facts["os"]["family"]) if facts["selinux"]["enabled"] else "",
         "booleans": host.booleans(wanted),
         "lines": substitutions(kind),
         "root": root,

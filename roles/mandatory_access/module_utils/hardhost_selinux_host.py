@@ -48,6 +48,7 @@ def read(facts, system, changes, dockerd):
         apparmor=os.path.exists("/sys/kernel/security/apparmor"),
         grub=os.path.exists("/usr/sbin/update-grub") and os.path.exists(MENU),
         menu=in_menu(BOOT),
+        against=against(menu_words()),
         arguments=arguments(),
         missing=[
             name for name, path in PACKAGES.get(family, {}).items() if not os.path.exists(path)
@@ -59,23 +60,68 @@ def read(facts, system, changes, dockerd):
             for path, right in LABELS
             if facts["enabled"] and os.path.exists(path)
         ],
-        denials=denials() if facts["enabled"] and not facts["enforcing"] else [],
+        denials=[],
+        dropped=0,
         login=login(),
-        enforced=max([one["time"] for one in changes if one["kind"] == "selinux_mode"], default=0),
+        **by_us(changes),
     )
+    if facts["enabled"] and not facts["enforcing"]:
+        early = kernel_log()
+        found.update(denials=denials(early), dropped=dropped(early))
     return found
 
 
-def in_menu(words):
-    """Whether GRUB boots the first entry of its menu, the default, with these arguments."""
+def by_us(changes):
+    """When a run of ours made this boot enforce (0: none did), and whether one did, or has made it last before this boot."""
+    modes = [one for one in changes if one["kind"] == "selinux_mode"]
+    times = [one["time"] for one in modes if one["after"].get("boot") == units.boot()]
+    written = [
+        one["after"].get("sha256")
+        for one in changes
+        if one["kind"] == "file" and one["target"] == store.CONFIG
+    ]
+    lasted = bool(modes and written) and written[-1] == files.digest(
+        configured("enforcing", "")["data"]
+    )
+    return {"enforced": max(times, default=0), "ours": bool(times) or lasted}
+
+
+def menu_words():
+    """The arguments in the first entry of GRUB's menu, the default."""
     text = (files.read(MENU) or b"").decode("utf-8", "replace")
     entries = re.findall(r"^\s*linux\s+(.*)$", text, re.MULTILINE)
-    return bool(entries) and all(one in entries[0].split() for one in words.split())
+    return entries[0].split() if entries else []
+
+
+def last(words, name):
+    """The value of the last argument of this name, which is the one that counts; None where there is none."""
+    values = [one.partition("=")[2] for one in words if one.startswith(name + "=")]
+    return values[-1] if values else None
+
+
+def in_menu(words):
+    """Whether these arguments are those by which GRUB boots the first entry of its menu."""
+    given, wanted = menu_words(), [one.partition("=") for one in words.split()]
+    return all(last(given, name) == value for name, _sign, value in wanted)
+
+
+def against(words):
+    """Arguments that would take from a boot what the configuration says and ours ask for."""
+    found = ["enforcing=0"] if last(words, "enforcing") == "0" else []
+    modules = last(words, "lsm")
+    if modules is not None and "selinux" not in modules.split(","):
+        found.append("lsm=" + modules)
+    return found
 
 
 def arguments():
     """Those that the kernel was booted with."""
     return (files.read("/proc/cmdline") or b"").decode("utf-8", "replace").split()
+
+
+def unaudited(words):
+    """Whether the kernel was told to write no denials down."""
+    return last(words, "audit") in ("0", "off")
 
 
 def configured(mode, control):
@@ -116,18 +162,21 @@ def booleans(names):
     return found
 
 
-def denials():
+def denials(early):
     """What was let through since this boot and would be denied; None where it is not known to have been recorded.
 
-    Of the time before auditd runs only the kernel's log knows, and that time decides whether the host boots.
+    Of the time before auditd runs only the kernel's log knows, `early`, and that time decides whether the host boots. At most ten
+    records in five seconds are written there: without auditd nobody has the others.
     """
+    if unaudited(arguments()):
+        return None
     since = _boot_time()
     texts = [_decoded(files.read(path)) for path in sorted(glob.glob(AUDIT + "*"))]
     recorded = any(
         int(when) >= since for text in texts for when in re.findall(r"audit\((\d+)\.", text)
     )
-    early = programs.answer(["journalctl", "-k", "-b", "--no-pager", "-o", "cat"])
-    if not early or (os.path.exists(AUDITD) and not recorded):
+    audited = os.path.exists(AUDITD)
+    if not early or (audited and not recorded) or (not audited and dropped(early)):
         return None
     return [one for text in texts for one in parsed(text, since)] + parsed(early)
 
@@ -136,20 +185,38 @@ def _decoded(data):
     return (data or b"").decode("utf-8", "replace")
 
 
+def kernel_log():
+    """The kernel's log of this boot; "" where nobody has it."""
+    return programs.answer(["journalctl", "-k", "-b", "--no-pager", "-o", "cat"])
+
+
+def dropped(text):
+    """How many records the kernel has not written to its log, for it were too many at once."""
+    found = re.findall(r"kauditd_printk_skb: (\d+) callbacks suppressed", text)
+    return sum(int(one) for one in found)
+
+
+# The kernel's own (AVC), and those of systemd and dbus (USER_AVC), which ask it before they do what they were asked to.
 _DENIAL = re.compile(
-    r"audit\((?P<time>\d+)\.\d+:\d+\): *avc: +denied +\{ (?P<what>[^}]*?) \}.*?comm=\"?(?P<comm>[^\" ]+)"
-    r".*?scontext=\S+?:\S+?:(?P<domain>\w+)\S* tcontext=\S+?:\S+?:(?P<target>\w+)\S* tclass=(?P<kind>\w+)"
+    r"audit\((?P<time>\d+)\.\d+:\d+\):.*?avc: +denied +\{ (?P<what>[^}]*?) \}(?P<about>.*?)"
+    r"scontext=\S+?:\S+?:(?P<domain>\w+)\S* tcontext=\S+?:\S+?:(?P<target>\w+)\S* tclass=(?P<kind>\w+)"
     r"(?: permissive=(?P<permissive>[01]))?"
 )
 
 
 def parsed(text, since=0, permissive="1"):
-    """`[{domain, text}]` of the denials in audit records; only those that were let through, unless told otherwise."""
+    """`[{domain, text}]` of the denials in audit records; only those that were let through, unless told otherwise.
+
+    One that does not say whether it was let through counts as that.
+    """
     found = []
-    for match in _DENIAL.finditer(text):
-        if int(match.group("time")) >= since and match.group("permissive") == permissive:
-            words = "%(domain)s (%(comm)s): %(what)s %(kind)s of %(target)s" % match.groupdict()
-            found.append({"domain": match.group("domain"), "text": words})
+    lines = [one for one in text.split("\n") if "avc:" in one]
+    for match in filter(None, map(_DENIAL.search, lines)):
+        if int(match.group("time")) >= since and match.group("permissive") in (permissive, None):
+            who = re.search(r"\b(?:comm|cmdline)=\"?([^\" ]+)", match.group("about"))
+            words = dict(match.groupdict(), who=" (%s)" % who.group(1) if who else "")
+            sentence = "%(domain)s%(who)s: %(what)s %(kind)s of %(target)s" % words
+            found.append({"domain": match.group("domain"), "text": sentence})
     return found
 
 

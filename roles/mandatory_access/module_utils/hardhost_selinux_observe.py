@@ -13,14 +13,16 @@ from ansible.module_utils import hardhost_selinux_store as store
 
 
 def observe(facts, inputs, settings):
-    """`{enabled, enforcing, boot, arguments, menu, init, policy}`; `policy` where the control is checked."""
+    """`{enabled, enforcing, boot, arguments, menu, menu_seen, init, policy}`; `policy` where the control is checked."""
     enabled = facts["selinux"]["enabled"]
+    boot = selinux.read(facts) if enabled else None
     found = {
         "enabled": enabled,
         "enforcing": facts["selinux"]["enforcing"],
         "boot": store.configuration().get("SELINUX", ""),
         "arguments": overriding(host.arguments()),
-        "menu": not (enabled and selinux.menu_lacks(selinux.read(facts))),
+        "menu": not (boot and (selinux.menu_lacks(boot) or boot["against"])),
+        "menu_seen": bool(boot and boot["grub"]),
         "init": kernel.kind(kernel.process(1)) if enabled else "",
         "policy": None,
     }

@@ -47,6 +47,7 @@ PRECONDITIONS = {
     "apparmor_loadable": apparmor.apparmor_loadable,
     "apparmor_possible": apparmor.apparmor_possible,
     "selinux_booleans_known": selinux.booleans_known,
+    "selinux_compiler": selinux.compiler,
     "selinux_in_force": selinux.in_force,
     "selinux_next_step": selinux.next_step,
     "selinux_possible": selinux.possible,

@@ -66,6 +66,8 @@ def next_step(facts, _inputs, control):
         settings = control["settings"].get("mandatory_access_selinux", {})
         why = selinux.blocked(found, settings.get("accepted_denials") or [])
         return hold(*why) if why else None
+    if step == "keep" and selinux.unproved(found):
+        return hold(*selinux.unproved(found))
     if step == "keep" and found["login"] is not None and found["login"] <= found["enforced"]:
         return hold(
             "enforcing now, and not yet at boot: nobody has logged in since",
@@ -92,6 +94,21 @@ def in_force(facts, _inputs, control):
     if control["mode"] == "report":
         return not_applicable("SELinux is off on this host")
     return hold("SELinux is off on this host", "first what mandatory_access/selinux_enforcing says")
+
+
+def compiler(facts, _inputs, _control):
+    """Our module takes rights away by rules that older compilers of policies do not know."""
+    found = _reading(facts)["containers"]
+    if not found["compiler"] or _numbers(found["compiler"]) >= containers.COMPILER:
+        return None
+    return not_applicable(
+        "this host's libsepol is %s; hardhost_container_t needs %d.%d"
+        % (found["compiler"], *containers.COMPILER)
+    )
+
+
+def _numbers(version):
+    return tuple(int(one) for one in version.split(".")[:2])
 
 
 def booleans_known(facts, _inputs, control):

@@ -36,6 +36,16 @@ def module_text(name):
     return (bz2.decompress(data) if data.startswith(b"BZh") else data).decode("utf-8", "replace")
 
 
+def compiler(family):
+    """The version of what compiles the policy, "3.8" for instance; "" where it is not known."""
+    words = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}\\n", "libsepol*"]
+    if family == "redhat":
+        words = ["rpm", "-q", "--qf", "installed %{VERSION}\\n", "libsepol"]
+    said = programs.answer(words, seconds=60)
+    found = re.findall(r"^installed (?:\d+:)?(\d+\.\d+)", said, re.MULTILINE)
+    return max(found, key=lambda one: [int(part) for part in one.split(".")], default="")
+
+
 def policy(selinux, family):
     """ "known": the policy knows `container_t`; "offered": that of the packages will; "unknown": neither.
 

@@ -22,7 +22,12 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
         given = " ".join(found["arguments"])
         return failed(f"enforcing now, but this boot was given {given}, and so would be the next")
     if not found["menu"]:
-        return failed("enforcing now, but GRUB's menu starts the next boot without SELinux")
+        return failed("enforcing now, but GRUB's menu starts the next boot without it")
     if found["init"] != "init_t":
         return failed(f"systemd runs as {found['init'] or 'nothing'}: files have no labels")
+    if not found["menu_seen"]:
+        return passed(
+            "enforcing, and so says /etc/selinux/config for the next boot; its boot loader was not "
+            "looked at, for it is no GRUB as Debian has it; systemd runs as init_t"
+        )
     return passed("enforcing, and so at the next boot; systemd runs as init_t")

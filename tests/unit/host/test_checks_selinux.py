@@ -14,6 +14,7 @@ ENFORCING: dict[str, Any] = {
     "boot": "enforcing",
     "arguments": [],
     "menu": True,
+    "menu_seen": True,
     "init": "init_t",
 }
 POLICY: dict[str, Any] = {
@@ -51,6 +52,12 @@ def test_enforcing_fails(reading: Reading, found: dict[str, Any], why: str) -> N
 
 def test_enforcing_passes(reading: Reading) -> None:
     assert run("selinux_enforcing", host(reading)).status == "pass"
+
+
+def test_a_boot_loader_that_nobody_looked_at_is_said(reading: Reading) -> None:
+    verdict = run("selinux_enforcing", host(reading, menu_seen=False))
+    assert verdict.status == "pass"
+    assert "not looked at" in verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -104,6 +111,12 @@ def test_labels_that_the_daemon_ignores(labelled: Reading) -> None:
         ({"selinux": "spc_t", "security_options": ["label=disable"]}, "fail"),
         ({"selinux": "spc_t", "security_options": ["label:disable"]}, "fail"),
         ({"selinux": "spc_t", "privileged": True}, "fail"),
+        ({"selinux": "spc_t", "security_options": ["label=type:spc_t"]}, "fail"),
+        ({"selinux": "spc_t", "security_options": ["label:type:unconfined_t"]}, "fail"),
+        ({"selinux": "spc_t", "pid_mode": "host"}, "fail"),
+        ({"selinux": "spc_t", "ipc_mode": "host"}, "fail"),
+        ({"selinux": "spc_t", "security_options": ["label=level:s0:c1"]}, "pending"),
+        ({"selinux": "spc_t", "pid_mode": "container:other"}, "pending"),
         ({"selinux": "dockerd_t"}, "pending"),
         ({"selinux": ""}, "pending"),
         ({"selinux": "spc_t", "running": False}, "pass"),

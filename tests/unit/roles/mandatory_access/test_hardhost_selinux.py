@@ -23,6 +23,7 @@ STOCK: Json = {
     "apparmor": True,
     "grub": True,
     "menu": True,
+    "against": [],
     "arguments": ["quiet"],
     "missing": [],
     "relabel": False,
@@ -30,7 +31,9 @@ STOCK: Json = {
     "labels": [["/etc/shadow", "shadow_t", "shadow_t"]],
     "denials": [],
     "login": None,
+    "dropped": 0,
     "enforced": 0,
+    "ours": False,
 }
 PERMISSIVE: Json = {
     **STOCK,
@@ -38,7 +41,7 @@ PERMISSIVE: Json = {
     "containers": True,
     "config": {"SELINUX": "permissive", "SELINUXTYPE": "default"},
 }
-ENFORCING: Json = {**PERMISSIVE, "enforcing": True}
+ENFORCING: Json = {**PERMISSIVE, "enforcing": True, "ours": True}
 
 
 @pytest.fixture
@@ -162,3 +165,66 @@ def test_without_a_record_of_denials_nothing_is_known() -> None:
     reason, remedy = selinux.blocked({**PERMISSIVE, "denials": None}, [])
     assert "nothing records" in reason
     assert "auditd" in remedy
+
+
+def test_without_auditd_and_with_an_argument_against_it_the_way_out_names_both() -> None:
+    found = {**PERMISSIVE, "denials": None, "arguments": ["quiet", "audit=1", "audit=0"]}
+    assert "without the argument audit=0" in selinux.blocked(found, [])[1]
+    assert "audit=0" not in selinux.blocked({**found, "arguments": ["audit=1"]}, [])[1]
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        *("systemd_networkd_t", "systemd_generator_t", "systemd_logind_t", "lvm_t", "chkpwd_t"),
+        *("local_login_t", "systemd_resolved_t", "getty_t", "ifconfig_t"),
+    ],
+)
+def test_what_brings_network_disks_and_logins_is_needed(domain: str) -> None:
+    assert selinux.blocked({**PERMISSIVE, "denials": [denial(domain)]}, []) is not None
+    assert selinux.blocked({**PERMISSIVE, "denials": [denial(domain)]}, [domain]) is None
+
+
+# Of a boot of Debian 13 under which the same machine served when it enforced.
+NETWORKD = """\
+read dir of tmpfs_t
+open dir of tmpfs_t
+search dir of mount_runtime_t
+read dir of cgroup_t
+prog_load bpf of systemd_networkd_t
+bpf capability2 of systemd_networkd_t
+prog_run bpf of systemd_networkd_t
+map_create bpf of systemd_networkd_t
+map_read map_write bpf of systemd_networkd_t
+"""
+
+
+def test_a_stock_boot_with_networkd_is_enforced() -> None:
+    texts = ["systemd_networkd_t (systemd-network): " + one for one in NETWORKD.splitlines()]
+    denials = [{"domain": "systemd_networkd_t", "text": text} for text in texts]
+    assert selinux.blocked({**PERMISSIVE, "denials": denials}, []) is None
+    lease = "systemd_networkd_t (systemd-network): write file of systemd_networkd_runtime_t"
+    found = {**PERMISSIVE, "denials": [*denials, {**denials[0], "text": lease}]}
+    assert selinux.blocked(found, [])[0].endswith(": " + lease)
+
+
+def test_what_somebody_else_enforced_is_not_made_to_last() -> None:
+    assert selinux.unproved(ENFORCING) is None
+    found, remedy = selinux.unproved({**ENFORCING, "ours": False})
+    assert "not by a run of ours" in found
+    assert "setenforce 0" in remedy
+    lasts = {**ENFORCING, "ours": False, "config": {"SELINUX": "enforcing"}}
+    assert selinux.unproved(lasts) is None  # only the menu is to be mended
+
+
+def test_nothing_is_made_to_last_over_files_without_labels() -> None:
+    wrong = {**ENFORCING, "labels": [["/etc/shadow", "unlabeled_t", "shadow_t"]]}
+    assert "/etc/shadow is labelled unlabeled_t" in selinux.unproved(wrong)[0]
+    wrong = {**ENFORCING, "domains": {"init": "kernel_t", "dockerd": "dockerd_t"}}
+    assert "kernel_t" in selinux.unproved(wrong)[0]
+
+
+def test_a_menu_that_boots_permissive_is_said_before_it_is_made_to_last() -> None:
+    found, remedy = selinux.unproved({**ENFORCING, "against": ["enforcing=0"]})
+    assert "enforcing=0" in found
+    assert "update-grub" in remedy

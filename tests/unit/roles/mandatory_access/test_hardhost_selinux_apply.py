@@ -16,6 +16,7 @@ from ansible.module_utils import hardhost_selinux_kernel as kernel
 from ansible.module_utils import hardhost_selinux_policy as policy
 from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_programs import Failed
 
 from tests.unit.roles.hosts import facts
@@ -145,6 +146,73 @@ def test_what_came_up_since_preflight_keeps_it_from_being_enforced(machine: Host
     assert machine.recorded() == []
     machine.apply({"accepted_denials": ["sshd_t"]})
     assert machine.recorded() == ["selinux_mode"]
+
+
+def test_what_nobody_of_ours_enforced_is_not_made_to_last(machine: Host) -> None:
+    machine.found = {**ENFORCING, "ours": False}
+    with pytest.raises(Failed, match="setenforce 0"):
+        machine.apply()
+    machine.found = {**ENFORCING, "labels": [["/etc/shadow", "unlabeled_t", "shadow_t"]]}
+    with pytest.raises(Failed, match="unlabeled_t"):
+        machine.apply()
+    assert "SELINUX=permissive" in Path(store.CONFIG).read_text()
+    assert machine.recorded() == []
+
+
+def test_it_is_recorded_for_this_boot_alone_and_what_was_dropped_is_said(machine: Host) -> None:
+    machine.found = {**PERMISSIVE, "dropped": 3}
+    said = machine.apply()["notes"]
+    assert states.load()["changes"][0]["after"]["boot"] == units.boot() != ""
+    assert any("3 records" in one for one in said)
+
+
+def test_packages_that_would_enforce_find_a_configuration_that_does_not(
+    machine: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Path(store.CONFIG)
+    config.unlink()
+    machine.found |= {"family": "redhat", "missing": ["selinux-policy-targeted"], "grub": False}
+
+    def brings(*_words: Any, **_how: Any) -> None:
+        machine.found["missing"] = []
+        assert config.exists(), "a run that ends here leaves a host that comes up"
+
+    monkeypatch.setattr(work.package_work, "add", brings)
+    machine.apply()
+    assert config.read_text() == "SELINUX=permissive\nSELINUXTYPE=targeted\n"
+    (change,) = [one for one in states.load()["changes"] if one["target"] == str(config)]
+    assert states.kept(change["before"]["blob"]) == work.FIRST_CONFIGURATION
+    assert b"enforcing" not in work.FIRST_CONFIGURATION
+
+
+def test_a_configuration_that_is_there_is_left_to_the_packages(machine: Host) -> None:
+    machine.found |= {"family": "redhat", "missing": ["container-selinux"], "grub": False}
+    machine.apply()
+    assert not any(
+        states.kept(one["before"]["blob"]) == work.FIRST_CONFIGURATION
+        for one in states.load()["changes"]
+        if one["before"].get("blob")
+    )
+
+
+def test_the_policy_is_tried_where_programs_may_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = {"/var/tmp": os.ST_NOEXEC, "/var/lib": os.ST_RDONLY, "/root": 0}
+
+    class Flags:
+        def __init__(self, path: str) -> None:
+            self.f_flag = mounted[path]
+
+    monkeypatch.setattr(work.os, "statvfs", Flags)
+    assert work.runs_programs() == "/root"
+    monkeypatch.setattr(work, "FOLDERS", ("/var/tmp",))
+    with pytest.raises(Failed, match="programs may run in none"):
+        work.runs_programs()
+    monkeypatch.undo()
+    with work.module_file("(type x_t)", str(tmp_path)) as path:
+        assert Path(path).parents[1] == tmp_path
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_is_made_to_last(machine: Host) -> None:

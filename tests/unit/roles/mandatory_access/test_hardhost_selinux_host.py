@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_selinux_host as host
 from ansible.module_utils import hardhost_selinux_kernel as kernel
 from ansible.module_utils import hardhost_selinux_store as store
@@ -65,8 +66,42 @@ def test_the_menus_first_entry_counts(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not host.in_menu(host.BOOT)
     menu(tmp_path, monkeypatch, f"root=/dev/vda {host.BOOT.replace('=1', '=10')}")
     assert not host.in_menu(host.BOOT)
+    for after in ("selinux=0", "security=apparmor", "enforcing=0 selinux=0"):
+        menu(tmp_path, monkeypatch, f"root=/dev/vda {host.BOOT} {after}")
+        assert not host.in_menu(host.BOOT), "the last word counts"
+    menu(tmp_path, monkeypatch, f"root=/dev/vda selinux=0 {host.BOOT}")
+    assert host.in_menu(host.BOOT)
     menu(tmp_path, monkeypatch)
     assert not host.in_menu(host.BOOT)
+
+
+def test_arguments_that_win_over_the_configuration_are_named() -> None:
+    assert host.against([*host.BOOT.split(), "enforcing=0"]) == ["enforcing=0"]
+    assert host.against(["enforcing=0", "enforcing=1", "lsm=landlock,selinux"]) == []
+    assert host.against(["lsm=landlock,apparmor"]) == ["lsm=landlock,apparmor"]
+
+
+# As systemd 255 writes them, through auditd and through the kernel's log.
+REFUSED_START = """\
+type=USER_AVC msg=audit(1795296099.100:40): pid=1 uid=0 auid=4294967295 ses=4294967295 \
+subj=system_u:system_r:init_t:s0 msg='avc:  denied  { start } for auid=n/a uid=0 gid=0 \
+path="/run/systemd/transient/docker-1.scope" cmdline="/usr/sbin/dockerd -H fd://" \
+scontext=system_u:system_r:dockerd_t:s0 tcontext=system_u:object_r:init_runtime_t:s0 \
+tclass=service permissive=1  exe="/usr/lib/systemd/systemd" sauid=0 hostname=? addr=? terminal=?'
+audit: type=1107 audit(1795296031.1:4): pid=1 uid=0 subj=system_u:system_r:init_t:s0 msg='avc:  \
+denied  { send_msg } for msgtype=method_call scontext=system_u:system_r:sshd_t:s0 \
+tcontext=system_u:system_r:systemd_logind_t:s0 tclass=dbus permissive=1'
+type=AVC msg=audit(1795296100.559:12): avc:  denied  { recv } for  saddr=10.0.0.1 \
+scontext=system_u:system_r:dockerd_t:s0 tcontext=system_u:object_r:netif_t:s0 tclass=netif
+"""
+
+
+def test_what_systemd_and_dbus_refuse_counts_and_what_names_no_program() -> None:
+    assert [one["text"] for one in host.parsed(REFUSED_START)] == [
+        "dockerd_t (/usr/sbin/dockerd): start service of init_runtime_t",
+        "sshd_t: send_msg dbus of systemd_logind_t",
+        "dockerd_t: recv netif of netif_t",
+    ]
 
 
 BOOTED = 1795296000
@@ -89,11 +124,13 @@ class Records:
         self.auditd.write_text("1\n")
         monkeypatch.setattr(host, "AUDIT", str(self.log))
         monkeypatch.setattr(host, "AUDITD", str(self.auditd))
+        self.arguments = ["quiet"]
         monkeypatch.setattr(host, "_boot_time", lambda: BOOTED)
+        monkeypatch.setattr(host, "arguments", lambda: self.arguments)
         monkeypatch.setattr(host.programs, "answer", lambda _words: self.journal)
 
     def domains(self) -> list[str] | None:
-        found = host.denials()
+        found = host.denials(host.kernel_log())
         return None if found is None else [one["domain"] for one in found]
 
 
@@ -121,6 +158,47 @@ def test_a_log_of_earlier_boots_says_nothing_of_this_one(records: Records) -> No
     assert records.domains() == []
     records.journal = ""
     assert records.domains() is None
+
+
+def test_a_kernel_that_writes_no_denials_down_leaves_nothing_known(records: Records) -> None:
+    records.auditd.unlink()
+    assert records.domains() == []
+    records.arguments = ["quiet", "audit=1", "audit=0"]
+    assert records.domains() is None
+
+
+def test_what_the_kernel_dropped_is_known_to_nobody_without_auditd(records: Records) -> None:
+    records.journal += "kauditd_printk_skb: 12 callbacks suppressed\n"
+    records.log.write_text(ELSE.format(BOOTED + 9))
+    assert records.domains() == []  # some of the time before auditd, and told
+    assert host.dropped(records.journal) == 12
+    records.auditd.unlink()
+    assert records.domains() is None
+
+
+def changed(kind: str, target: str, **after: object) -> dict[str, object]:
+    return {"kind": kind, "target": target, "time": 7, "after": after}
+
+
+def test_only_a_run_of_ours_in_this_boot_has_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("SELINUX=permissive\n")
+    monkeypatch.setattr(store, "CONFIG", str(config))
+    monkeypatch.setattr(host.units, "boot", lambda: "now")
+    this = changed("selinux_mode", "kernel", value="enforcing", boot="now")
+    before = changed("selinux_mode", "kernel", value="enforcing", boot="then")
+    assert host.by_us([]) == {"enforced": 0, "ours": False}
+    assert host.by_us([before]) == {"enforced": 0, "ours": False}
+    assert host.by_us([before, this]) == {"enforced": 7, "ours": True}
+    # Made to last then: this boot enforces from its beginning. Somebody has changed it since.
+    digest = files.digest(b"SELINUX=enforcing\n")
+    lasted = changed("file", str(config), sha256=digest)
+    assert host.by_us([before, lasted]) == {"enforced": 0, "ours": True}
+    other = changed("file", str(config), sha256="other")
+    assert host.by_us([before, lasted, other]) == {"enforced": 0, "ours": False}
+    assert host.by_us([lasted]) == {"enforced": 0, "ours": False}
 
 
 def test_a_kernel_without_it_says_so(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ THERE: Json = {
     "kind": "default",
     "text": policy.TEXT,
     "loaded": True,
+    "compiler": "3.8",
     "booleans": {},
     "lines": [],
     "root": "/var/lib/docker",
@@ -93,6 +94,26 @@ def test_it_lasts_only_after_a_login_under_it() -> None:
     assert surface.next_step(host(before), {}, APPLY)["decision"] == "pending"
     assert surface.next_step(host({**before, "login": 1001.0}), {}, APPLY) is None
     assert surface.next_step(host({**before, "login": None}), {}, APPLY) is None
+
+
+def test_what_somebody_else_enforced_is_not_made_to_last() -> None:
+    held = surface.next_step(host({**ENFORCING, "ours": False}), {}, APPLY)
+    assert held["decision"] == "pending"
+    assert "setenforce 0" in held["remedy"]
+    wrong = {**ENFORCING, "domains": {"init": "kernel_t", "dockerd": "dockerd_t"}}
+    assert "autorelabel" in surface.next_step(host(wrong), {}, APPLY)["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("version", "possible"),
+    [("3.8", True), ("3.6", True), ("3.10", True), ("4.0", True), ("3.5", False), ("", True)],
+)
+def test_our_type_needs_a_compiler_that_knows_its_rules(version: str, possible: bool) -> None:
+    found = surface.compiler(host(PERMISSIVE, {**THERE, "compiler": version}), {}, APPLY)
+    assert (found is None) == possible
+    if found:
+        assert found["decision"] == "not_applicable"
+        assert "libsepol is 3.5" in found["reason"]
 
 
 def test_the_policy_waits_for_a_kernel_with_selinux() -> None:

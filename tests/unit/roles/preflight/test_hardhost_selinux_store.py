@@ -65,3 +65,28 @@ def test_our_module_is_read_from_the_store_packed_or_not(disk: Path) -> None:
     assert store.module_text("hardhost_container") == "(type x_t)"
     file.write_bytes(b"(type y_t)")
     assert store.module_text("hardhost_container") == "(type y_t)"
+
+
+@pytest.mark.parametrize(
+    ("family", "said", "version"),
+    [
+        ("debian", "installed 3.8.1-1\n", "3.8"),
+        ("debian", "config-files 3.1-1\ninstalled 3.5-2build1\n", "3.5"),
+        ("debian", "installed 3.10-1\ninstalled 3.9-1\n", "3.10"),
+        ("redhat", "installed 3.6\n", "3.6"),
+        ("redhat", "package libsepol is not installed\n", ""),
+        ("debian", "", ""),
+    ],
+)
+def test_what_compiles_the_policy(
+    family: str, said: str, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def answer(words: list[str], **_how: object) -> str:
+        asked.append(words[0])
+        return said
+
+    monkeypatch.setattr(store.programs, "answer", answer)
+    assert store.compiler(family) == version
+    assert asked == [{"debian": "dpkg-query", "redhat": "rpm"}[family]]
