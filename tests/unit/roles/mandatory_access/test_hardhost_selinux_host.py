@@ -176,6 +176,16 @@ def test_what_the_kernel_dropped_is_known_to_nobody_without_auditd(records: Reco
     assert records.domains() is None
 
 
+@pytest.mark.parametrize(("argument", "dropped"), [("quiet", 12), ("audit=0", 12), ("audit=1", 0)])
+def test_what_the_kernel_kept_for_auditd_was_not_dropped(
+    argument: str, dropped: int, records: Records
+) -> None:
+    records.journal += "kauditd_printk_skb: 12 callbacks suppressed\n"
+    records.arguments = [argument]
+    selinux = {"enabled": True, "enforcing": False, "containers": True}
+    assert host.read(selinux, {"family": "debian"}, [], None)["dropped"] == dropped
+
+
 def changed(kind: str, target: str, **after: object) -> dict[str, object]:
     return {"kind": kind, "target": target, "time": 7, "after": after}
 
