@@ -42,9 +42,8 @@ from ansible.module_utils.hardhost_role_module import Refused
 
 def record(state, identifier, found, run):
     """Record everything that one control is about to change; the caller saves."""
-    for path, (added, removed) in found["lines"].items():
+    for path, (added, _removed) in found["lines"].items():
         own_lines.record(state, run, identifier, path, added)
-        own_lines.forget(state, identifier, path, removed)
     for key, (before, after) in found["live"].items():
         states.record(
             state, run, identifier, "sysctl", key, {"present": True, "value": before},
@@ -57,10 +56,11 @@ def record(state, identifier, found, run):
         )  # fmt: skip
 
 
-def write(found):
-    """Make the recorded changes of one control."""
+def write(state, identifier, found):
+    """Make the recorded changes of one control; lines are forgotten once they are gone."""
     for path, (added, removed) in found["lines"].items():
         own_lines.put(path, added, removed)
+        own_lines.forget(state, identifier, path, removed)
     for key, (_before, after) in found["live"].items():
         try:
             sysctl.write(key, after)
@@ -109,7 +109,7 @@ def apply(parameters, check_mode):
                 record(state, identifier, todo[identifier], parameters["run"])
             states.save(state)
             for identifier in sorted(touched):
-                write(todo[identifier])
+                write(state, identifier, todo[identifier])
     return result
 
 

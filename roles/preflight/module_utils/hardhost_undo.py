@@ -62,9 +62,10 @@ def _kept(change, decisions, flags):
 
 
 def targets(changes):
-    """The changes joined per thing that was changed: `[{key, kind, target, leaf, controls, original, ours, numbers}]`.
+    """The changes joined per thing that was changed: `[{key, kind, target, leaf, controls, original, ours, known, numbers}]`.
 
-    `original` is what was there before the oldest of them, `ours` what the newest left. Newest first.
+    `original` is what was there before the oldest of them, `ours` what the newest left. `known` is all that was recorded
+    before or after one of them: a run that was killed has recorded the newest and left what was there. Newest first.
     """
     joined = {}
     for change in changes:
@@ -80,11 +81,13 @@ def targets(changes):
                 "leaf": tuple(change.get("leaf", ())),
                 "controls": [],
                 "numbers": [],
+                "known": [],
                 "original": change["before"],
             },
         )
         one["ours"] = change["after"]
         one["numbers"].append(change["number"])
+        one["known"] += [change["before"], change["after"]]
         if change["control"] not in one["controls"]:
             one["controls"].append(change["control"])
     return sorted(joined.values(), key=lambda one: -max(one["numbers"]))
@@ -98,20 +101,20 @@ def options_back(options, chosen_targets):
     done, conflicts = [], []
     for one in chosen_targets:
         present = look(options, one["leaf"])
-        if not same(present, one["original"]):
-            if not same(present, one["ours"]):
-                conflicts.append(
-                    "%s: %s is now %s; it was %s, and we had set %s"
-                    % (
-                        one["target"],
-                        ".".join(one["leaf"]),
-                        *[
-                            _shown(content, one["leaf"])
-                            for content in (present, one["original"], one["ours"])
-                        ],
-                    )
+        if not any(same(present, content) for content in one["known"]):
+            conflicts.append(
+                "%s: %s is now %s; it was %s, and we had set %s"
+                % (
+                    one["target"],
+                    ".".join(one["leaf"]),
+                    *[
+                        _shown(content, one["leaf"])
+                        for content in (present, one["original"], one["ours"])
+                    ],
                 )
-                continue
+            )
+            continue
+        if not same(present, one["original"]):
             options = put(options, one["leaf"], one["original"])
         done.append(one)
     return options, done, conflicts

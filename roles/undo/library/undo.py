@@ -211,7 +211,7 @@ class Work:
                 continue
             present = files.describe(one["target"])
             now = {key: present[key] for key in ("uid", "gid", "mode")} if present else None
-            if now and not between(now, one["ours"], one["original"]):
+            if now and not between(now, one["known"]):
                 self.conflicts.append(
                     "%s: is now %s; it was %s, and we had set %s"
                     % (
@@ -265,12 +265,11 @@ class Work:
     def _plan_file(self, targets):
         for one in targets:
             now = managed.content(one["target"])
-            original = {
-                key: value
-                for key, value in one["original"].items()
-                if key not in ("blob", "mtime_ns")
-            }
-            if now not in (one["ours"], original):
+            known = [
+                {key: value for key, value in content.items() if key not in ("blob", "mtime_ns")}
+                for content in one["known"]
+            ]
+            if now not in known:
                 self.conflicts.append(
                     "%s: is neither as it was nor as we had written it" % one["target"]
                 )
@@ -282,7 +281,8 @@ class Work:
     def _plan_audit_rules(self, targets):
         mine = []
         for one in targets:
-            if audit_rules.of_file(one["controls"][-1]) in ([], one["ours"]["rules"]):
+            known = [[], *[content["rules"] for content in one["known"]]]
+            if audit_rules.of_file(one["controls"][-1]) in known:
                 mine.append(one)
             else:
                 self.conflicts.append(
@@ -327,7 +327,7 @@ class Work:
         for one in targets:
             key, ours, before = one["target"], one["ours"]["value"], one["original"]["value"]
             now = sysctl.live(key)
-            if now not in (None, ours, before):
+            if now not in (None, *[content["value"] for content in one["known"]]):
                 self.conflicts.append(
                     "%s: is now %s; it was %s, and we had set %s" % (key, now, before, ours)
                 )
@@ -535,10 +535,10 @@ def is_socket(path):
         return False
 
 
-def between(now, ours, original):
-    """Whether owner, group and mode each are ours or the original ones: a run may have been killed between them."""
-    cleared = dict(original, mode=original["mode"] & 0o1777)  # a change of owner does that
-    return all(now[key] in (ours[key], original[key], cleared[key]) for key in now)
+def between(now, known):
+    """Whether owner, group and mode each are known ones: a run may have been killed between them."""
+    cleared = [dict(one, mode=one["mode"] & 0o1777) for one in known]  # a change of owner does that
+    return all(now[key] in [one[key] for one in known + cleared] for key in now)
 
 
 def folders(targets):

@@ -31,7 +31,7 @@ def words(one):
 def changed_since(one):
     """Whether the text of a module is neither ours nor the one of before."""
     text = store.module_text(one["target"]) if one["kind"] == "selinux_module" else None
-    known = (one["ours"].get("sha256"), one["original"].get("blob"))
+    known = [content.get("sha256", content.get("blob")) for content in one["known"]]
     return text is not None and files.digest(text.encode("utf-8")) not in known
 
 

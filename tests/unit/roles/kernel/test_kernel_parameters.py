@@ -141,6 +141,42 @@ def test_what_only_a_boot_takes_back_is_named_and_stays(
     assert states.load()["changes"] == []
 
 
+def killed(monkeypatch: pytest.MonkeyPatch, control: Json) -> None:
+    """A run that records everything and is killed before it writes."""
+
+    def die(*_unused: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel_parameters.own_lines, "put", die)
+        with pytest.raises(KeyboardInterrupt):
+            apply(control)
+
+
+def test_all_returns_where_an_update_was_killed(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(SYSRQ)
+    killed(monkeypatch, {**SYSRQ, "settings": {"kernel_sysctls": {"kernel.sysrq": 16}}})
+    take_back(monkeypatch, SYSRQ["id"])
+    assert kernel.get("sys/kernel/sysrq") == "438"
+    assert not kernel.there(DROP_IN), "a line of ours is left, and recorded nowhere"
+    assert states.load()["changes"] == []
+
+
+def test_a_run_finds_the_lines_of_an_update_that_was_killed(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {**UDF, "settings": {"kernel_modules": {"hfs": "blocked"}}}
+    apply(UDF)
+    killed(monkeypatch, other)
+    apply(other)
+    blocked = kernel.get("etc/modprobe.d/zz-hardhost.conf")
+    assert "install hfs /bin/false\n" in blocked
+    assert "udf" not in blocked
+    assert not [one for one in states.load()["changes"] if "udf" in one["after"]["value"]]
+
+
 def test_somebody_elses_value_is_a_conflict(
     kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

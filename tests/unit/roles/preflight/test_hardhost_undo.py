@@ -139,6 +139,14 @@ class TestOptionsBack:
         assert (options, done) == ({"icc": True}, 0)
         assert conflicts == [f"{PATH}: icc is now True; it was absent, and we had set False"]
 
+    def test_an_update_that_was_killed_is_ours(self) -> None:
+        """10m was in force, 20m was recorded, and the run was killed before it wrote."""
+        update = ("r3", "docker_daemon/log", LOG[2], present("10m"), present("20m"))
+        expected = {"log-opts": {"max-size": "1g"}}
+        assert self.back({"log-opts": {"max-size": "10m"}}, LOG, update) == (expected, 1, [])
+        (conflict,) = self.back({"log-opts": {"max-size": "30m"}}, LOG, update)[2]
+        assert "is now '30m'; it was '1g', and we had set '20m'" in conflict
+
     def test_a_conflict_tells_no_secret(self) -> None:
         change = ("r1", "a/b", ["http-proxy"], present("http://u:hunter2@p"), present("http://p"))
         _options, _done, conflicts = self.back({"http-proxy": "http://u:hunter3@p"}, change)

@@ -174,6 +174,50 @@ def test_modes_return_where_a_run_was_killed_half_way(
     assert (key.stat().st_uid, key.stat().st_mode & 0o7777) == (65534, 0o4644)
 
 
+def root(mode: int) -> Json:
+    return {"uid": 0, "gid": 0, "mode": mode}
+
+
+def test_modes_return_where_an_update_was_killed(host: Host, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.touch()
+    key.chmod(0o640)
+    host.had("permissions", key, root(0o666), root(0o640))
+    host.had("permissions", key, root(0o640), root(0o600))
+    host.undo()
+    assert key.stat().st_mode & 0o7777 == 0o666
+
+
+def test_a_file_returns_where_an_update_was_killed(host: Host, tmp_path: Path) -> None:
+    """Also where the disk was full, and the run has said so."""
+    path = str(tmp_path / "zz.conf")
+    Path(path).write_bytes(b"before")
+    with states.locked():
+        state = states.load()
+        managed.write(state, [managed.wanted(path, "first", "a/b")], "r1")
+        second = managed.wanted(path, "second", "a/b")
+        before, after = managed.kept(path), managed.aim(second)
+        states.record(state, "r2", "a/b", "file", path, before, after)
+        states.save(state)
+    host.undo()
+    assert Path(path).read_bytes() == b"before"
+
+
+def test_audit_rules_go_where_an_update_was_killed(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, rules = tmp_path / "hardhost.rules", [["-w /a -p wa -k x"], ["-w /b -p wa -k x"]]
+    monkeypatch.setattr(undo.audit_rules, "PATH", str(path))
+    monkeypatch.setattr(undo.audit_rules, "status", lambda: {"enabled": 0})
+    monkeypatch.setattr(undo.audit_rules, "program", lambda _name: "")
+    monkeypatch.setattr(undo.audit_rules, "of_file", lambda _control: rules[0])
+    path.write_text("-w /a -p wa -k hardhost-b\n")
+    first, second = [{"present": True, "rules": one} for one in rules]
+    host.had("audit_rules", Path("x"), {"present": False, "rules": []}, first)
+    host.had("audit_rules", Path("x"), first, second)
+    assert host.undo()["undone"] == ["the audit rules of a/b"]
+
+
 def test_a_file_that_is_gone_needs_nothing(host: Host, tmp_path: Path) -> None:
     mode = {"uid": 0, "gid": 0, "mode": 0o400}
     host.had("permissions", tmp_path / "gone", {**mode, "mode": 0o644}, mode)
@@ -338,6 +382,16 @@ def test_a_policy_module_with_another_text_is_a_conflict(
     with pytest.raises(undo.Refused, match="hardhost_container: its text"):
         host.undo()
     assert programs == []
+
+
+def test_a_policy_module_goes_where_an_update_was_killed(
+    host: Host, tmp_path: Path, programs: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    had_module(host, tmp_path, monkeypatch, "(type ours_t)")
+    before = {"present": True, "blob": files.digest(b"(type ours_t)")}
+    after = {"present": True, "sha256": files.digest(b"(type newer_t)")}
+    host.had("selinux_module", Path("hardhost_container"), before, after)
+    assert host.undo(check=True)["undone"] == ["SELinux: the policy module hardhost_container"]
 
 
 @pytest.mark.parametrize(("before", "wanted"), [("permissive", "0"), ("enforcing", "1")])
