@@ -97,14 +97,19 @@ class Work:
         self.steps = []  # (targets, function that takes them back)
 
     def plan(self):
-        """Find out what can be taken back; nothing is written here."""
+        """Find out what can be taken back; nothing is written here.
+
+        Kind after kind, newest first within each. This order does no harm where it differs from that of the records: two
+        kinds have no target in common but paths, whose owner and mode come after their bytes, and what uses or loads a
+        thing comes before it (daemon.json before its user, a profile's file before what the kernel holds, directories last).
+        """
         for kind in (
-            "permissions",
             "audit_rules",
             "file",
             "daemon_json_leaf",
             "line",
             "own_line",
+            "permissions",
             "sysctl",
             "module",
             "member",
@@ -179,13 +184,13 @@ class Work:
         before = self.state["files"].get(daemon["path"], {}).get("before", {"present": False})
         original = states.kept(before["blob"]) if before.get("present") else None
         data = undo.bytes_back(options, daemon["data"], original, others)
-        like = before if data is not None and data == original else daemon["described"]
+        before = before if data is not None and data == original else {}
         if data != daemon["data"]:
             self.diffs.append(difference(daemon["data"], data, daemon["path"]))
         words = ["%s: %s" % (daemon["path"], ".".join(one["leaf"])) for one in done]
-        self._add(done, words, lambda: self._put(daemon, data, like))
+        self._add(done, words, lambda: self._put(daemon, data, before))
 
-    def _put(self, daemon, data, like):
+    def _put(self, daemon, data, before):
         if files.read(daemon["path"]) != daemon["data"]:
             raise Refused(
                 "%s was changed by somebody else while we were at it; run again" % daemon["path"]
@@ -194,7 +199,17 @@ class Work:
         if data is None:
             files.remove(daemon["path"])
         elif data != daemon["data"]:
-            files.replace(daemon["path"], data, like)
+            files.replace(daemon["path"], data, self._like(daemon["path"], before))
+
+    def _like(self, path, before):
+        """Owner and mode of daemon.json: those of `before`, which comes with the old bytes, or as they are.
+
+        What a control has made of them stays until its own record is taken back.
+        """
+        now = files.describe(path)
+        if before and not (now and states.owned(self.state, "permissions", os.path.realpath(path))):
+            return before
+        return dict(now, mtime_ns=before.get("mtime_ns")) if now else None
 
     def _note(self):
         """Remember what dockerd was started with, before it changes."""
@@ -259,6 +274,8 @@ class Work:
             return
         try:
             permissions.change(one["target"], one["original"])
+        except FileNotFoundError:  # it went with what we had written
+            return
         except (OSError, permissions.PermissionsError) as error:
             raise Refused("%s: %s" % (one["target"], error)) from error
 

@@ -27,6 +27,10 @@ def present(value: object) -> Json:
     return {"present": True, "value": value}
 
 
+def root(mode: int) -> Json:
+    return {"uid": 0, "gid": 0, "mode": mode}
+
+
 class Host:
     """A host whose daemon.json and state are below a directory of the test."""
 
@@ -57,11 +61,11 @@ class Host:
             )
             states.save(state)
 
-    def had(self, kind: str, target: Path, before: Json, after: Json) -> None:
+    def had(self, kind: str, target: Path, before: Json, after: Json, control: str = "a/b") -> None:
         """Record another change."""
         with states.locked():
             state = states.load()
-            states.record(state, "r1", "a/b", kind, str(target), before, after)
+            states.record(state, "r1", control, kind, str(target), before, after)
             states.save(state)
 
     def undo(self, check: bool = False, **parameters: Any) -> Json:
@@ -106,6 +110,71 @@ def test_the_old_bytes_owner_and_mode_return(host: Host) -> None:
     host.undo()
     assert host.path.read_bytes() == old
     assert (host.path.stat().st_mode & 0o7777, host.path.stat().st_mtime_ns) == (0o640, 10**18)
+
+
+OLD = b'{"dns":["1.1.1.1"]}'
+
+
+def closed(host: Host, extra: str = "") -> None:
+    """0666 before, closed by one control; another has added a key."""
+    host.path.write_text(f'{{"dns": ["1.1.1.1"], "icc": false{extra}}}')
+    host.path.chmod(0o644)
+    host.had_set(["icc"], ABSENT, present(False))
+    host.had("permissions", host.path, root(0o666), root(0o644), "docker_files/daemon_json")
+    before = {"present": True, "blob": states.keep(OLD), "mtime_ns": 10**18, **root(0o666)}
+    with states.locked():
+        state = states.load()
+        state["files"][str(host.path)] = {"before": before, "written": ""}
+        states.save(state)
+
+
+@pytest.mark.parametrize("extra", ["", ', "labels": ["x=y"]'])
+def test_the_mode_of_before_returns_with_the_options(extra: str, host: Host) -> None:
+    closed(host, extra)
+    host.undo()
+    assert host.path.stat().st_mode & 0o7777 == 0o666
+    assert (host.path.read_bytes() == OLD) == (not extra)
+    assert states.load()["changes"] == []
+
+
+def test_the_mode_stays_while_its_control_is_applied(host: Host) -> None:
+    closed(host)
+    host.undo(scope="controls", controls=["a/b"])
+    assert host.path.read_bytes() == OLD
+    assert (host.path.stat().st_mode & 0o7777, host.path.stat().st_mtime_ns) == (0o644, 10**18)
+    host.undo()
+    assert host.path.stat().st_mode & 0o7777 == 0o666
+
+
+def test_the_options_return_without_the_time_of_our_file(host: Host) -> None:
+    closed(host, ', "labels": ["x=y"]')
+    os.utime(host.path, ns=(10**18, 10**18))
+    host.undo()
+    assert host.path.stat().st_mtime_ns != 10**18, "its bytes are new"
+
+
+def test_the_mode_of_a_file_that_goes_needs_nothing(host: Host) -> None:
+    host.path.write_text('{"icc": false}')
+    host.path.chmod(0o644)
+    host.had_set(["icc"], ABSENT, present(False))
+    host.had("permissions", host.path, root(0o666), root(0o644))
+    host.undo()
+    assert not host.path.exists()
+    assert states.load()["changes"] == []
+
+
+def test_the_mode_of_a_file_that_was_replaced_returns_too(host: Host, tmp_path: Path) -> None:
+    """Closed by one control, then by another replaced, which has known it closed."""
+    path = tmp_path / "ca.crt"
+    path.write_bytes(b"theirs")
+    path.chmod(0o444)
+    host.had("permissions", path, root(0o644), root(0o444), "docker_files/registry_certificates")
+    with states.locked():
+        state = states.load()
+        managed.write(state, [managed.wanted(str(path), "ours", "a/b", 0o444)], "r1")
+        states.save(state)
+    host.undo()
+    assert (path.read_bytes(), path.stat().st_mode & 0o7777) == (b"theirs", 0o644)
 
 
 def test_until_it_is_in_force_it_can_count_again(host: Host) -> None:
@@ -172,10 +241,6 @@ def test_modes_return_where_a_run_was_killed_half_way(
     host.had("permissions", key, original, ours)
     host.undo()
     assert (key.stat().st_uid, key.stat().st_mode & 0o7777) == (65534, 0o4644)
-
-
-def root(mode: int) -> Json:
-    return {"uid": 0, "gid": 0, "mode": mode}
 
 
 def test_modes_return_where_an_update_was_killed(host: Host, tmp_path: Path) -> None:
