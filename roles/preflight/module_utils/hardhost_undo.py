@@ -13,6 +13,7 @@ from ansible.module_utils.hardhost_options import (
     parse,
     put,
     redact,
+    redact_text,
     same,
     without_empty,
     word,
@@ -194,7 +195,9 @@ def worded(target):
     """One line for a thing that is taken back, or stays."""
     name = ".".join(target["leaf"]) or (target["ours"] or {}).get("value", "")
     what = name if name != target["target"] else ""
-    return "%s: %s (%s)" % (target["target"], what or target["kind"], ", ".join(target["controls"]))
+    return redact_text(
+        "%s: %s (%s)" % (target["target"], what or target["kind"], ", ".join(target["controls"]))
+    )
 
 
 def bytes_back(options, data, original, left):

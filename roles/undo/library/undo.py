@@ -12,6 +12,7 @@ short_description: Take back recorded changes
 description:
   - Works from C(/var/lib/hardhost/state.json) alone, newest change first.
   - What is neither ours nor the original any more is a conflict. Nothing is touched then, unless told to leave those alone.
+  - A step that fails holds back the later ones of its controls alone; the module fails at its end, and names all that is not taken back.
   - Never restarts anything; M(docker_restart) brings the result into force.
 options:
   scope: {type: str, required: true, choices: [removed, all, run, controls], description: What to take back.}
@@ -67,7 +68,19 @@ BOOT_FILES = "/etc/default/grub.d/"
 
 
 class Refused(Exception):
-    """Nothing was taken back; the text says why."""
+    """It was not taken back; the text says why."""
+
+
+class Unfinished(Refused):
+    """Something could not be taken back, which the text names; the rest was. `left` is what stays besides."""
+
+    def __init__(self, text, left):
+        super().__init__(text)
+        self.left = left
+
+
+# Of one step; where the state cannot be written no further one is taken.
+FAILURES = (Refused, OSError, subprocess.SubprocessError, states.StateError, audit_rules.AuditError)
 
 
 class Work:
@@ -95,6 +108,7 @@ class Work:
             self.left.append("the reboot for a newer kernel stays: nothing takes it back")
         self.undone, self.conflicts, self.diffs = [], [], []
         self.steps = []  # (targets, function that takes them back)
+        self.failed, self.held = [], set()  # what went wrong, and the controls it was of
 
     def plan(self):
         """Find out what can be taken back; nothing is written here.
@@ -140,14 +154,35 @@ class Work:
         if any(drop_ins.carried(one) for one in self.targets):
             self._note()
         for targets, action in self.steps:
-            action()
-            self._forget(targets)
-        reload_systemd(self.targets)
+            self._take(targets, action)
+        self._take([], lambda: reload_systemd(self.targets))
         if any(one["target"].startswith("/etc/audit/rules.d/") for one in self.targets):
-            audit_rules.merge()
-        self._forget(
-            self.targets
-        )  # what is left of them are conflicts which the operator has told us to leave
+            self._take([], audit_rules.merge)
+        # What is left of them are conflicts which the operator has told us to leave.
+        self._forget([one for one in self.targets if not self.held & set(one["controls"])])
+        if self.failed:
+            if self.held:
+                held = ", ".join(sorted(self.held))
+                self.failed.append("until then stays what is left of %s" % held)
+            raise Unfinished(
+                "not everything was taken back: %s; mend it and run again" % "; ".join(self.failed),
+                [redact_text(text) for text in self.left],
+            )
+
+    def _take(self, targets, action):
+        """One step. Where one fails, the later ones of its controls wait: a user is not removed while it is in daemon.json."""
+        controls = {control for one in targets for control in one["controls"]}
+        if controls & self.held:
+            self.held |= controls
+            return
+        try:
+            action()
+        except FAILURES as error:
+            self.failed.append(failure(error, targets))
+            self.held |= controls
+        else:
+            if targets:
+                self._forget(targets)
 
     def _forget(self, targets):
         numbers = {number for one in targets for number in one["numbers"]}
@@ -411,7 +446,7 @@ class Work:
             self._add(
                 [one],
                 ["%s is %sd at boot" % (one["target"], words[1])],
-                lambda words=words + [one["target"]]: run_program(words),
+                lambda one=one, words=words: set_enabled(one["target"], words),
             )
 
     def _plan_apparmor_profile(self, targets):
@@ -542,6 +577,19 @@ def run_program(words):
     if done.returncode:
         said = done.stdout.decode("utf-8", "replace").strip()
         raise Refused("%s: %s" % (" ".join(words[:3]), said))
+
+
+def failure(error, targets):
+    """What went wrong with a step, in words that name its target."""
+    text = files.why(error) if isinstance(error, OSError) else str(error)
+    name = targets[0]["target"] if targets else ""
+    return text if text.startswith(name) else "%s: %s" % (name, text)
+
+
+def set_enabled(unit, words):
+    """Enable or disable a unit; nothing where it is gone, and its package with it."""
+    if units.show(unit).get("LoadState") != "not-found":
+        run_program([*words, unit])
 
 
 def is_socket(path):
@@ -699,12 +747,6 @@ def apply(parameters, check_mode):
         raise Refused(facts["state_error"])
     work = Work(facts, parameters)
     work.plan()
-    result = {
-        "changed": bool(work.steps),
-        "undone": work.undone,
-        "left": work.left,
-        "diff": work.diffs,
-    }
     if parameters["ended"] and not check_mode:
         take_over(parameters["ended"])
     if work.steps and not check_mode:
@@ -712,7 +754,12 @@ def apply(parameters, check_mode):
             if work.state["changes"] != facts["state"]["changes"]:
                 raise Refused("the state was changed by another run while we were at it; run again")
             work.do()
-    return result
+    return {
+        "changed": bool(work.steps),
+        "undone": [redact_text(text) for text in work.undone],
+        "left": [redact_text(text) for text in work.left],
+        "diff": work.diffs,
+    }
 
 
 def main():
@@ -736,14 +783,20 @@ def main():
     try:
         result = apply(module.params, module.check_mode)
     except (Refused, states.StateError, OptionsError, audit_rules.AuditError) as error:
+        warn(module, getattr(error, "left", []))
         module.fail_json(msg=redact_text(str(error)))
     except OSError as error:
         module.fail_json(
             msg="not everything was taken back: %s; mend it and run again" % files.why(error)
         )
-    for text in result["left"]:
-        module.warn(text)
+    warn(module, result["left"])
     module.exit_json(**result)
+
+
+def warn(module, left):
+    """Say what stays."""
+    for text in left:
+        module.warn(text)
 
 
 if __name__ == "__main__":

@@ -274,3 +274,9 @@ class TestStays:
             f"/etc/subuid: {self.RANGE} (a/b)",
             "/etc/passwd: dockremap (a/b)",
         ]
+
+    def test_a_line_tells_no_secret(self) -> None:
+        state: Json = states.empty()
+        line = present("SERVER=https://ours:hunter2@notary.test")
+        states.record(state, "r1", "a/b", "line", "/etc/environment", ABSENT, line)
+        assert "hunter2" not in undo.worded(undo.targets(state["changes"])[0])

@@ -418,6 +418,82 @@ def test_a_boot_file_is_forgotten_once_the_menu_is_written(
     assert states.load()["changes"] == []
 
 
+def refuse(*_unused: object) -> None:
+    raise undo.Refused("userdel ours: user ours is currently used by process 7")
+
+
+def test_what_cannot_be_taken_back_keeps_nobody_elses_from_it(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is named, and stays recorded with what else its control has set."""
+    monkeypatch.setattr(undo, "remove_user", refuse)
+    for name, control in (("made", "e/f"), ("under", "a/b")):
+        (tmp_path / name).mkdir()
+        host.had("directory", tmp_path / name, ABSENT, {"present": True}, control)
+    host.had("user", Path("/etc/passwd"), ABSENT, present("ours"), "a/b")
+    missing = {"present": True, "blob": files.digest(b"gone"), **root(0o644)}
+    host.had("file", tmp_path / "lost.conf", missing, ABSENT, "c/d")
+    for _again in range(2):
+        with pytest.raises(undo.Unfinished) as stopped:
+            host.undo(conflicts="leave")
+        assert "not everything was taken back" in str(stopped.value)
+        assert "user ours is currently used by process 7" in str(stopped.value)
+        assert f"{tmp_path}/lost.conf: the kept copy" in str(stopped.value)
+        assert "a/b, c/d" in str(stopped.value)
+        assert not (tmp_path / "made").exists()
+        assert (tmp_path / "under").exists()
+        kept = [(one["control"], one["kind"]) for one in states.load()["changes"]]
+        assert kept == [("a/b", "directory"), ("a/b", "user"), ("c/d", "file")]
+    assert states.load()["lease"] is None
+
+
+def test_what_stays_is_told_beside_what_could_not_be_taken_back(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is forgotten, so this is the only time."""
+    monkeypatch.setattr(undo, "remove_user", refuse)
+    host.path.write_text('{"icc": true}')
+    host.had_set(["icc"], ABSENT, present(False))
+    host.had("user", Path("/etc/passwd"), ABSENT, present("ours"), "c/d")
+    with pytest.raises(undo.Unfinished) as stopped:
+        host.undo(conflicts="leave")
+    assert "icc is now True" in stopped.value.left[0]
+    assert [one["kind"] for one in states.load()["changes"]] == ["user"]
+
+
+SECRET = "https://ours:hunter2@notary.test/x"
+
+
+def test_no_secret_is_told_with_what_is_undone_and_what_stays(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo, "containers_of", lambda _image: ["web"])
+    host.had("line", tmp_path / "environment", ABSENT, present(f"SERVER={SECRET}"))
+    host.had("image", Path("registry.test/x@sha256:1"), ABSENT, {"present": True})
+    host.had("package", Path("x"), ABSENT, present(SECRET))
+    found = host.undo(check=True)
+    assert len(found["left"]) == 2
+    assert "SERVER=" in found["undone"][0]
+    assert "hunter2" not in json.dumps(found)
+    monkeypatch.setattr(undo, "remove_line", refuse)
+    with pytest.raises(undo.Unfinished) as stopped:
+        host.undo()
+    assert len(stopped.value.left) == 2
+    assert "hunter2" not in json.dumps(stopped.value.left)
+
+
+@pytest.mark.parametrize("state", ["not-found", "loaded"])
+def test_a_unit_that_is_gone_needs_nothing(
+    state: str, host: Host, programs: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo.units, "show", lambda _unit: {"LoadState": state})
+    host.had("unit", Path("x.service"), {"enabled": False}, {"enabled": True})
+    host.undo()
+    ran = [] if state == "not-found" else [["systemctl", "disable", "--quiet", "x.service"]]
+    assert programs == ran
+    assert states.load()["changes"] == []
+
+
 def had_module(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Our module in the policy's store, with this text by now."""
     monkeypatch.setattr(undo.selinux.store, "module_text", lambda _name: text)
