@@ -38,6 +38,28 @@ _CHANGE = {
     "before": dict,
     "after": dict,
 }
+# What a change may be of, in the order in which `undo` takes it back; packages stay.
+KINDS = (
+    "audit_rules",
+    "file",
+    "daemon_json_leaf",
+    "line",
+    "own_line",
+    "permissions",
+    "sysctl",
+    "module",
+    "member",
+    "user",
+    "image",
+    "unit",
+    "apparmor_profile",
+    "chain",
+    "selinux_mode",
+    "selinux_boolean",
+    "selinux_module",
+    "directory",
+    "package",
+)
 _LEASE = {"run": str, "holder": str, "since": int, "expires": int}
 _DAEMON = {"boot": str, "pid": int, "started": int, "file": str}
 _FILE = {"before": dict, "written": str}
@@ -75,13 +97,23 @@ def load(directory=DIRECTORY):
         raise StateError(_unusable(path, error)) from error
     if type(version) is not int or version != VERSION:
         raise StateError(
-            "%s has version %r, this project knows version %d; use the hardhost release that wrote it, to go on or to "
-            "take everything back (rollback.yml)" % (path, version, VERSION)
+            _newer(path, "version %r, this project knows version %d" % (version, VERSION))
         )
     wrong = _wrong(state)
     if wrong:
         raise StateError(_unusable(path, wrong))
+    unknown = {one["kind"] for one in state["changes"] + state["undone"]}.difference(KINDS)
+    if unknown:
+        what = "changes of the kind %s, which this project does not know"
+        raise StateError(_newer(path, what % ", ".join(sorted(unknown))))
     return state
+
+
+def _newer(path, what):
+    return (
+        "%s has %s; use the hardhost release that wrote it, to go on or to take everything back (rollback.yml)"
+        % (path, what)
+    )
 
 
 def _unusable(path, why):

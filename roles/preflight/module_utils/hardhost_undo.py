@@ -155,7 +155,7 @@ def stays(all_targets, facts, inputs):
     ]
     found.update(_policies_in_use(all_targets, facts))
     for one in all_targets:
-        if one["kind"] in ("user", "group") and (
+        if one["kind"] == "user" and (
             in_use or any(_owner(line) == one["ours"]["value"] for line in ranges)
         ):
             found[one["key"]] = "its range stays"

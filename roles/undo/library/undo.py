@@ -117,26 +117,7 @@ class Work:
         kinds have no target in common but paths, whose owner and mode come after their bytes, and what uses or loads a
         thing comes before it (daemon.json before its user, a profile's file before what the kernel holds, directories last).
         """
-        for kind in (
-            "audit_rules",
-            "file",
-            "daemon_json_leaf",
-            "line",
-            "own_line",
-            "permissions",
-            "sysctl",
-            "module",
-            "member",
-            "user",
-            "image",
-            "unit",
-            "apparmor_profile",
-            "chain",
-            "selinux_mode",
-            "selinux_boolean",
-            "selinux_module",
-            "directory",
-        ):
+        for kind in states.KINDS:
             chosen = [one for one in self.targets if one["kind"] == kind]
             if chosen:
                 getattr(self, "_plan_" + kind)(chosen)
@@ -148,7 +129,7 @@ class Work:
         self.left += self.conflicts
 
     def do(self):
-        """Take it back, and forget each record once its change is gone."""
+        """Take it back, and forget each record once its change is gone. Unfinished where something could not be."""
         for folder in folders(self.targets):
             files.sweep(folder)
         if any(drop_ins.carried(one) for one in self.targets):
@@ -161,13 +142,16 @@ class Work:
         # What is left of them are conflicts which the operator has told us to leave.
         self._forget([one for one in self.targets if not self.held & set(one["controls"])])
         if self.failed:
-            if self.held:
-                held = ", ".join(sorted(self.held))
-                self.failed.append("until then stays what is left of %s" % held)
-            raise Unfinished(
-                "not everything was taken back: %s; mend it and run again" % "; ".join(self.failed),
-                [redact_text(text) for text in self.left],
-            )
+            self._complain()
+
+    def _complain(self):
+        if self.held:
+            held = ", ".join(sorted(self.held))
+            self.failed.append("until then stays what is left of %s" % held)
+        raise Unfinished(
+            "not everything was taken back: %s; mend it and run again" % "; ".join(self.failed),
+            [redact_text(text) for text in self.left],
+        )
 
     def _take(self, targets, action):
         """One step. Where one fails, the later ones of its controls wait: a user is not removed while it is in daemon.json."""

@@ -235,6 +235,17 @@ def test_a_state_with_wrong_parts_is_refused(part: str, value: object, directory
         states.load(directory)
 
 
+@pytest.mark.parametrize("part", ["changes", "undone"])
+def test_a_record_of_a_newer_release_is_refused_and_stays(part: str, directory: str) -> None:
+    state = states.empty()
+    states.record(state, "r1", "a/a", "from_the_future", "/etc/x", {}, {})
+    text = json.dumps({**states.empty(), part: state["changes"]})
+    Path(directory, "state.json").write_text(text)
+    with pytest.raises(states.StateError, match=r"kind from_the_future.*use the hardhost release"):
+        states.load(directory)
+    assert Path(directory, "state.json").read_text() == text
+
+
 def test_a_directory_in_the_place_of_the_state_is_told(directory: str) -> None:
     Path(directory, "state.json").mkdir()
     with pytest.raises(states.StateError, match="Is a directory"):

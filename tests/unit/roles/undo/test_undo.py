@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_state as states
 
+from tests.unit.roles.conftest import ROLES
 from tests.unit.roles.hosts import Json, facts, module
 
 undo = module("undo", "undo")
@@ -110,6 +112,19 @@ def test_the_old_bytes_owner_and_mode_return(host: Host) -> None:
     host.undo()
     assert host.path.read_bytes() == old
     assert (host.path.stat().st_mode & 0o7777, host.path.stat().st_mtime_ns) == (0o640, 10**18)
+
+
+def recorded_kinds() -> set[str]:
+    """The kinds that the roles record, as their code names them."""
+    call = re.compile(r"""record\(\s*(?:[^\s,]+,\s*){2,3}?"(\w+)",""")
+    code = [path.read_text() for path in ROLES.glob("*/*/*.py")]
+    return {kind for text in code for kind in call.findall(text)}
+
+
+def test_every_kind_that_is_recorded_can_be_taken_back() -> None:
+    assert recorded_kinds() == set(states.KINDS)
+    for kind in set(states.KINDS) - {"package"}:
+        assert hasattr(undo.Work, "_plan_" + kind), kind
 
 
 OLD = b'{"dns":["1.1.1.1"]}'
