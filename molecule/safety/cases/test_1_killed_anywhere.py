@@ -51,6 +51,16 @@ def kill_write(steps: Steps, die: tuple[str, int]) -> Answer:
     return steps.write(steps.read(), die=die)
 
 
+def kill_update(steps: Steps, die: tuple[str, int]) -> Answer:
+    """What an earlier run has set is to be changed."""
+    steps.converge()
+    steps.inputs["docker_daemon_log_max_size"] = "21m"
+    try:
+        return kill_write(steps, die)
+    finally:
+        del steps.inputs["docker_daemon_log_max_size"]  # the plan's counts again
+
+
 def kill_restart(steps: Steps, die: tuple[str, int]) -> Answer:
     written(steps)
     return steps.restart(die=die)
@@ -131,6 +141,26 @@ def test_killed_before_any_effect_of(
             proved.append(stands)
 
 
+@pytest.mark.parametrize("steps", ["old"], indirect=True)
+def test_killed_while_it_changes_what_an_earlier_run_set(
+    steps: Steps, served: Serving, every_point: bool
+) -> None:
+    """What lies between is ours: the rollback brings back what was there before the earlier run."""
+    steps.host.sh("rm -rf /var/lib/hardhost")
+    kill_update(steps, ("daemon_json.py", 0)).ok()
+    effects = steps.effects()
+    steps.in_a_minute()
+    steps.roll_back()
+    written_at = effects.index(f"rename to {DAEMON_JSON}") + 1
+    for number in points(effects, every=True) if every_point else [written_at]:
+        print(f"an update, before {effects[number - 1]}", flush=True)
+        steps.host.sh("rm -rf /var/lib/hardhost")
+        answer = kill_update(steps, ("daemon_json.py", number))
+        assert answer.killed, answer.text
+        whole(steps, served)
+        taken_back(steps, served)
+
+
 @pytest.mark.parametrize("steps", ["new"], indirect=True)
 def test_killed_on_its_way_back(steps: Steps, served: Serving, every_point: bool) -> None:
     """The job that puts the old file back is killed too."""
@@ -200,6 +230,11 @@ def finish(steps: Steps, served: Serving) -> None:
     assert not steps.read()["restart"]["work"]
     options = json.loads(steps.host.out(f"cat {DAEMON_JSON}"))
     assert set(options) - {"dns", "labels"} == managed() | {"live-restore"}
+    taken_back(steps, served)
+
+
+def taken_back(steps: Steps, served: Serving) -> None:
+    """All is as it was, and nothing is left to take back."""
     steps.roll_back()
     served.assert_unbroken()
     assert_as_before(served.before, observe(steps.host))
