@@ -190,4 +190,5 @@ def _option(document: Document, at: Location, data: Any, problems: Problems) -> 
         required=data.get("required") is True,
         has_default="default" in data,
         description=" ".join(description) if isinstance(description, list) else str(description),
+        secret=data.get("no_log") is True,
     )

@@ -160,6 +160,7 @@ class Option(NamedTuple):
     required: bool = False
     has_default: bool = False
     description: str = ""
+    secret: bool = False  # `no_log` in the specs: for the inventory alone to give
 
 
 class Input(NamedTuple):
@@ -248,6 +249,7 @@ class PlannedInput(Frozen):
     type: str
     value: Any
     choices: tuple[Any, ...] | None
+    secret: bool = False
     source: str = Field(alias="from")
 
 

@@ -82,6 +82,9 @@ def check_inputs(
             if not catalog.may_have_input(name):
                 text = f"unknown input '{name}'{one_of(name, catalog.inputs)}"
                 problems.note(document.problem((*at, name), text))
+        elif known.option.secret:
+            text = "is a secret, and would stand in plan.json: give it in the inventory, vaulted"
+            problems.note(document.problem((*at, name), f"'{name}' {text}"))
         else:
             problems.extend(value_problems(document, (*at, name), known.option, value))
 

@@ -107,6 +107,7 @@ def _inputs(
             type=known.option.type,
             value=own.value if own else known.value,
             choices=known.option.choices,
+            secret=known.option.secret,
             source=own.origin.file if own else known.file,
         )
     return planned

@@ -14,30 +14,37 @@ import stat
 from ansible.module_utils import hardhost_files as files
 
 PARTS = ("ca", "certificate", "key")
+PATHS = {part: "docker_daemon_tls_" + part for part in PARTS}
+TEXTS = {part: "docker_daemon_tls_%s_pem" % part for part in PARTS}
 PATH = re.compile(r"/[A-Za-z0-9._/@+-]+")
 ADDRESS = re.compile(r"(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
 ROUNDS = 20  # steps of one handshake, at the most
 
 
-def wrong(tls):
-    """What is wrong with `{address, ca, certificate, key, names}`; "" where dockerd can serve with it and be believed."""
+def wrong(tls, texts=None):
+    """What is wrong with `{address, ca, certificate, key, names}`; "" where dockerd can serve with it and be believed.
+
+    `texts`: `{part: bytes}` of what is to be written to these paths, and need not be there yet.
+    """
+    texts = texts or {}
     if not ADDRESS.fullmatch(str(tls.get("address"))):
         return "docker_daemon_tls_address is no address and port such as 0.0.0.0:2376"
     for part in PARTS:
-        problem = _file(part, str(tls.get(part) or ""))
+        path = str(tls.get(part) or "")
+        problem = _text(part, path, texts[part]) if part in texts else _file(part, path)
         if problem:
             return problem
-    return _pair(tls) or _believed(tls)
+    names = {part: TEXTS[part] if part in texts else tls[part] for part in PARTS}
+    with _at_hand(tls, texts) as usable:
+        return _pair(usable, names) or _believed(usable, names)
 
 
 def _file(part, path):
     """A path is a path, leads to root's file, and the key is for nobody else to read."""
     if "-----BEGIN" in path:
-        return (
-            "docker_daemon_tls_%s is text: put it into a file on the host and give its path" % part
-        )
+        return "%s is text: give a path on the host, or the text in %s" % (PATHS[part], TEXTS[part])
     if not PATH.fullmatch(path):
-        return "docker_daemon_tls_%s is no path" % part
+        return "%s is no path" % PATHS[part]
     found = files.describe(path)
     if not found or not os.path.isfile(path):
         return "%s is not there" % path
@@ -47,6 +54,29 @@ def _file(part, path):
     if part == "key" and found["mode"] & 0o077:
         return "the key %s can be read by others than root: it may be known, make a new one" % path
     return ""
+
+
+def _text(part, path, data):
+    """A text may be read by whom its file is for, and nobody else decides what is at its path."""
+    if part != "key" and b"PRIVATE KEY" in data:
+        return "%s holds a private key, which everybody could read there" % TEXTS[part]
+    open_one = next(
+        (one for one in _above(path) if os.path.exists(one) and _open_to_others(one)), ""
+    )
+    return "%s can be changed by others than root" % open_one if open_one else ""
+
+
+@contextlib.contextmanager
+def _at_hand(tls, texts):
+    """`tls` with paths that can be read: of a text one that leads into memory, so that it touches no disk to be tried."""
+    with contextlib.ExitStack() as opened:
+        usable = dict(tls)
+        for part, data in texts.items():
+            stream = opened.enter_context(os.fdopen(os.memfd_create("hardhost"), "wb"))
+            stream.write(data)
+            stream.flush()
+            usable[part] = "/proc/self/fd/%d" % stream.fileno()
+        yield usable
 
 
 def _above(path):
@@ -75,35 +105,35 @@ def _server(tls):
     return context
 
 
-def _pair(tls):
+def _pair(tls, names):
     """Key and certificate belong together and can be read as such."""
     try:
         _server(tls)
     except ssl.SSLError as error:
         if "MISMATCH" in str(error):
-            return "the key %s is not that of the certificate %s" % (tls["key"], tls["certificate"])
+            return "the key %(key)s is not that of the certificate %(certificate)s" % names
         return (
             "%s and %s cannot be used, or the key is encrypted, which dockerd cannot read (%s)"
             % (
-                tls["certificate"],
-                tls["key"],
+                names["certificate"],
+                names["key"],
                 error.reason or "no PEM",
             )
         )
     except OSError as error:
-        return "%s cannot be read: %s" % (error.filename or tls["key"], error.strerror)
+        return "%s cannot be read: %s" % (error.filename or names["key"], error.strerror)
     return ""
 
 
-def _believed(tls):
+def _believed(tls, names):
     """A client that knows the authority believes the certificate, by every name."""
     try:
         for name in tls.get("names") or []:
             problem = handshake(_server(tls), _client(tls["ca"]), str(name))
             if problem:
-                return "%s as %s: %s" % (tls["certificate"], name, problem)
+                return "%s as %s: %s" % (names["certificate"], name, problem)
     except ssl.SSLError as error:
-        return "%s is no authority's certificate (%s)" % (tls["ca"], error.reason or "no PEM")
+        return "%s is no authority's certificate (%s)" % (names["ca"], error.reason or "no PEM")
     return ""
 
 

@@ -12,8 +12,10 @@ import os
 import socket
 import ssl
 
+from ansible.module_utils import hardhost_certificates as certificates
 from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_given as given
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_permissions as permissions
 from ansible.module_utils import hardhost_unit as units
@@ -32,14 +34,27 @@ ExecStart=%s
 def wanted(control, tls, unit):
     """The drop-in: the packaged command, and what it lacks for mutual TLS."""
     without = {drop_ins.LISTEN: None}
-    given = units.flags(drop_ins.command(unit, without)).get("hosts") or []
+    hosts = units.flags(drop_ins.command(unit, without)).get("hosts") or []
     words = [drop_ins.raw_command(without)]
-    if not given:
+    if not hosts:
         words.append("-H " + LOCAL)
-    if address(tls) not in given:
+    if address(tls) not in hosts:
         words.append("-H " + address(tls))
     words.append("--tlsverify --tlscacert=%(ca)s --tlscert=%(certificate)s --tlskey=%(key)s" % tls)
     return managed.wanted(drop_ins.LISTEN, TEXT % (control, " ".join(words)), control)
+
+
+def parts(texts):
+    """`{part: bytes}` of those parts of which the text was given."""
+    return {part: texts[name] for part, name in certificates.TEXTS.items() if name in texts}
+
+
+def wanted_texts(control, texts):
+    """The files of the texts that were given."""
+    return [
+        managed.wanted(given.path(part, data), data, control, int(RULES[part], 8))
+        for part, data in sorted(parts(texts).items())
+    ]
 
 
 def address(tls):
@@ -50,10 +65,12 @@ def address(tls):
 def closed(tls):
     """What is to be taken from the modes of the files: `[{path, before, after}]`.
 
-    By the file that a link leads to; one that is two of the parts gets what both rules leave.
+    By the file that a link leads to; one that is two of the parts gets what both rules leave. A text is written with its mode.
     """
     known = {}
     for part, mode in sorted(RULES.items()):
+        if os.path.dirname(str(tls[part])) == given.DIRECTORY:
+            continue
         rule = {"owner": "root", "group": "root", "mode": mode}
         for path in map(os.path.realpath, permissions.paths(str(tls[part]), {})):
             before, after = permissions.wanted(path, rule, known.get(path))
@@ -78,8 +95,8 @@ def in_the_way(facts):
 def observe(tls, facts):
     """How dockerd answers a stranger: `{running, following, serves, refusal, answer}`.
 
-    `running`, `following`: whether it was started so, with this authority, and will be the next time. `serves`: whether the certificate of the
-    file is shown. `refusal`: what the server says to a client without one. `answer`: whether it gets the API nevertheless.
+    `running`, `following`: whether it was started so, with this authority, and will be the next time. `serves`: which certificate is shown, that
+    of the "file", an "other" one, or any because the file is "missing". `refusal`: what the server says to a client without one. `answer`: whether it gets the API nevertheless.
     """
     running = units.flags((facts["process"] or {}).get("arguments") or ["dockerd"])
     following = units.flags(drop_ins.command(facts["unit"]) or ["dockerd"])
@@ -109,7 +126,8 @@ def _ask(host, port, certificate):
     found, plain = {}, socket.create_connection((host, port), SECONDS)
     with plain, context.wrap_socket(plain) as secured:
         shown = secured.getpeercert(True)
-        found["serves"] = "file" if shown == _first(certificate) else "other"
+        known = _first(certificate)
+        found["serves"] = "missing" if known is None else "file" if shown == known else "other"
         try:
             secured.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
             found["answer"] = secured.recv(64).startswith(b"HTTP/")
@@ -119,8 +137,11 @@ def _ask(host, port, certificate):
 
 
 def _first(path):
-    """The first certificate of a file, in DER: the server's own."""
-    text = (files.read(path) or b"").decode("ascii", "replace")
+    """The first certificate of a file, in DER: the server's own. None where no file is there."""
+    data = files.read(path)
+    if data is None:
+        return None
+    text = data.decode("ascii", "replace")
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     inner = text.partition(begin)[2].partition(end)[0]
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ansible.module_utils import hardhost_certificates as certificates
 from ansible.module_utils import hardhost_drop_ins as drop_ins
+from ansible.module_utils import hardhost_given as given_files
 from ansible.module_utils import hardhost_listen as listen
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_permissions as permissions
@@ -20,12 +21,29 @@ def read(_facts, _inputs):
     return {}
 
 
+def given(inputs, texts):
+    """`(inputs, problem)`: for a text in place of a path, the path at which it will be."""
+    both = [
+        "%s and %s" % (name, certificates.TEXTS[part])
+        for part, name in certificates.PATHS.items()
+        if inputs.get(name) and certificates.TEXTS[part] in texts
+    ]
+    if both:
+        return inputs, "%s are both given: give the path or the text" % "; ".join(both)
+    paths = {
+        certificates.PATHS[part]: given_files.path(part, data)
+        for part, data in listen.parts(texts).items()
+    }
+    return dict(inputs, **paths), ""
+
+
 def plan(control, facts):
-    """What applying one control `{id, settings}` does: `{files, permissions}`; empty for what daemon.json holds."""
+    """What applying one control `{id, settings}` does: `{texts, files, permissions}`; empty for what daemon.json holds."""
     tls = control["settings"].get("docker_daemon_tls")
     if not tls:
-        return {"files": [], "permissions": []}
+        return {"texts": [], "files": [], "permissions": []}
     return {
+        "texts": managed.different(listen.wanted_texts(control["id"], facts.get("texts", {}))),
         "files": managed.different([listen.wanted(control["id"], tls, facts["unit"])]),
         "permissions": list(listen.closed(tls)),
     }
@@ -35,14 +53,19 @@ def changes(control, facts, _inputs):
     """`[{what, before, after}]` of what applying a control would change."""
     found = plan(control, facts)
     written = managed.changes(found["files"]).get(control["id"], [])
-    return [dict(one, restart=drop_ins.UNIT) for one in written] + [
-        {
-            "what": one["path"],
-            "before": permissions.worded(one["before"]),
-            "after": permissions.worded(one["after"]),
-        }
-        for one in found["permissions"]
-    ]
+    texts = managed.changes(found["texts"]).get(control["id"], [])
+    return (
+        texts
+        + [dict(one, restart=drop_ins.UNIT) for one in written]
+        + [
+            {
+                "what": one["path"],
+                "before": permissions.worded(one["before"]),
+                "after": permissions.worded(one["after"]),
+            }
+            for one in found["permissions"]
+        ]
+    )
 
 
 def observe(facts, _inputs, settings):
@@ -53,7 +76,8 @@ def observe(facts, _inputs, settings):
 
 def tls_usable(facts, _inputs, control):
     """The certificates serve, and nothing else decides about the listeners."""
-    problem = certificates.wrong(control["settings"].get("docker_daemon_tls", {}))
+    tls, texts = control["settings"].get("docker_daemon_tls", {}), facts.get("texts", {})
+    problem = certificates.wrong(tls, listen.parts(texts))
     if problem:
         return hold(
             problem, "mend it on the host, or the input; docs/access.md says how they are made"

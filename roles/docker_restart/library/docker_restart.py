@@ -52,6 +52,7 @@ from ansible.module_utils import hardhost_decisions as decisions
 from ansible.module_utils import (
     hardhost_docker,
     hardhost_facts,
+    hardhost_given,
     hardhost_keys,
     hardhost_managed,
     hardhost_restart_job,
@@ -73,6 +74,7 @@ SHIPPED = (
     hardhost_docker,
     drop_ins,
     files,
+    hardhost_given,
     hardhost_keys,
     hardhost_managed,
     options,

@@ -24,6 +24,7 @@ import traceback
 from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_given as given
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_service as service
@@ -432,6 +433,7 @@ def reconcile(state, path, options, drop_in_contents=None):
 
 def forget(state, path):
     """What was taken back is in force: its records go, and the kept original where nothing of ours is left."""
+    given.settle(state)
     state["undone"] = []
     if not states.owned(state, "daemon_json_leaf", path):
         state["files"].pop(path, None)

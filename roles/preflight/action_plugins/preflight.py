@@ -7,6 +7,7 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import getpass
@@ -77,10 +78,12 @@ class ActionModule(ActionBase):
             return result
         plan = json.loads((project / "plan.json").read_text(encoding="utf-8"))
         inputs, exceptions, problems = self._host_inputs(plan, task_vars)
+        texts = self._texts(plan, task_vars)
+        problems += wrong_texts(texts)
         if problems:
             found = {"refused": "; ".join(problems)}
         else:
-            found = self._read(plan, inputs, exceptions, task_vars)
+            found = self._read(plan, inputs, texts, exceptions, task_vars)
         if found.get("failed") or found.get("unreachable"):
             result.update(found)
             return result
@@ -114,6 +117,8 @@ class ActionModule(ActionBase):
         """Inputs and exceptions of this host, and what is wrong with them."""
         given, spec = {}, {}
         for name, declared in plan["inputs"].items():
+            if declared.get("secret"):
+                continue
             spec[name] = {"type": declared["type"], "choices": declared["choices"]}
             given[name] = (
                 self._templar.template(task_vars[name]) if name in task_vars else declared["value"]
@@ -128,17 +133,41 @@ class ActionModule(ActionBase):
                 problems.append("%s holds %s; leave that to the host" % (name, secret))
         return inputs, exceptions, problems
 
-    def _read(self, plan, inputs, exceptions, task_vars):
+    def _texts(self, plan, task_vars):
+        """The secret inputs that the inventory gives: for the host alone, and in nothing that is kept or printed."""
+        given = {
+            name: str(self._templar.template(task_vars.get(name, "")))
+            for name, declared in plan["inputs"].items()
+            if declared.get("secret")
+        }
+        return {name: text for name, text in given.items() if text.strip()}
+
+    def _read(self, plan, inputs, texts, exceptions, task_vars):
         controls = [{key: control[key] for key in SENT} for control in plan["controls"]]
         arguments = {
             "controls": controls,
             "inputs": inputs,
+            "texts": {name: in_base64(text) for name, text in texts.items()},
             "exceptions": exceptions,
             "today": datetime.date.today().isoformat(),
             "scope": self._task.args.get("scope", "removed"),
             "scope_controls": self._task.args.get("controls", []),
         }
         return self._execute_module("docker_host_facts", arguments, task_vars=task_vars)
+
+
+def wrong_texts(texts):
+    """What is wrong with secret inputs; nothing of them is repeated."""
+    return [
+        "%s is no text in PEM (-----BEGIN ...)" % name
+        for name, text in texts.items()
+        if "-----BEGIN " not in text
+    ]
+
+
+def in_base64(text):
+    """A secret as a module takes it (`hardhost_given.decoded`)."""
+    return base64.b64encode(text.encode("utf-8")).decode("ascii")
 
 
 def wrong_exceptions(exceptions, plan):

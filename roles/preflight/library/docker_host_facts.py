@@ -14,7 +14,8 @@ description:
   - Read-only; the same in check mode.
 options:
   controls: {type: list, elements: dict, required: true, description: The controls of plan.json.}
-  inputs: {type: dict, required: true, description: All inputs, resolved for this host.}
+  inputs: {type: dict, required: true, description: 'All inputs but secret ones, resolved for this host.'}
+  texts: {type: dict, default: {}, description: 'Secret. Per secret input, its text in base64.'}
   exceptions: {type: list, elements: dict, default: [], description: The host's hardhost_exceptions.}
   today: {type: str, required: true, description: YYYY-MM-DD by which waivers expire.}
   scope: {type: str, default: removed, description: What undo will be asked for after this.}
@@ -43,6 +44,7 @@ import time
 from ansible.module_utils import hardhost_decisions as decisions
 from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_given as given
 from ansible.module_utils import hardhost_surfaces as surfaces
 from ansible.module_utils import hardhost_undo as undo
 from ansible.module_utils import hardhost_unit as units
@@ -57,32 +59,18 @@ START_SECONDS = 60
 def answer(parameters):
     """The module's result for its parameters."""
     if os.geteuid() != 0:
-        return {
-            "refused": "not root on this host; run with become",
-            "decisions": {},
-            "restart": {},
-            "undo": [],
-            "left": [],
-            "apply": {},
-            "facts": {},
-        }
+        return nothing("not root on this host; run with become", {})
+    texts = given.decoded(parameters["texts"])
+    inputs, refused = surfaces.given(parameters["inputs"], texts)
+    if refused:
+        return nothing(refused, {})
     wait_for_daemon()
     facts = hardhost_facts.collect()
-    inputs = parameters["inputs"]
-    refused = decisions.refusal(facts)
-    result = {
-        "refused": refused,
-        "facts": hardhost_facts.public(facts),
-        "decisions": {},
-        "restart": {},
-        "undo": [],
-        "left": [],
-        "apply": {},
-    }
+    result = nothing(decisions.refusal(facts), hardhost_facts.public(facts))
     result["lease"] = (facts["state"]["lease"] or {}).get("run", "")
-    if refused:
+    if result["refused"]:
         return result
-    facts["surfaces"] = surfaces.read(facts, inputs)
+    facts.update(texts=texts, surfaces=surfaces.read(facts, inputs))
     found = decisions.decide(
         parameters["controls"], facts, inputs, parameters["exceptions"], parameters["today"]
     )
@@ -116,6 +104,12 @@ def answer(parameters):
         or decisions.unsettled(facts)
     )
     return result
+
+
+def nothing(refused, facts):
+    """An answer in which nothing is decided."""
+    empty = {"decisions": {}, "restart": {}, "undo": [], "left": [], "apply": {}}
+    return dict(empty, refused=refused, facts=facts)
 
 
 def foreseen(found, facts, parameters, targets):
@@ -182,6 +176,7 @@ def main():
         argument_spec={
             "controls": {"type": "list", "elements": "dict", "required": True},
             "inputs": {"type": "dict", "required": True},
+            "texts": given.PARAMETER,
             "exceptions": {"type": "list", "elements": "dict", "default": []},
             "today": {"type": "str", "required": True},
             "scope": {"type": "str", "default": "removed"},

@@ -343,7 +343,8 @@ def _state(directory):
 
 def public(facts):
     """The facts without bytes and without anything that may be a secret, for artifacts and reports."""
-    shown = {key: value for key, value in facts.items() if key not in ("state", "identities")}
+    hidden = ("state", "identities", "texts")
+    shown = {key: value for key, value in facts.items() if key not in hidden}
     shown["daemon_json"] = {
         "path": facts["daemon_json"]["path"],
         "exists": facts["daemon_json"]["exists"],

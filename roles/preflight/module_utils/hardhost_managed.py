@@ -103,7 +103,7 @@ def write(state, wanted_files, run):
     """Record and write what differs; the caller holds the lock and the lease. Returns the files written."""
     todo = different(wanted_files)
     for one in todo:
-        _directories(state, one, run)
+        directories(state, one, run)
         states.record(state, run, one["control"], "file", one["path"], kept(one["path"]), aim(one))
     states.save(state)
     for one in todo:
@@ -122,7 +122,7 @@ def kept(path):
     return found
 
 
-def _directories(state, one, run):
+def directories(state, one, run):
     """Make the missing directories above a file, recorded."""
     missing, folder = [], os.path.dirname(one["path"])
     while not os.path.isdir(folder):

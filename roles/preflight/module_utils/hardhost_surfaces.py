@@ -6,6 +6,8 @@ A role ships `module_utils/hardhost_surface_<role>.py` with
 * `changes(control, facts, inputs)`: `[{what, before, after}]` for a control `{id, settings}` of the role, [] where nothing
   is left to do; one with `restart` says why dockerd has to be started anew for it, and the role's module asks for it by
   `hardhost_running.ask_for_restart`, or writes one of `hardhost_drop_ins.CARRIED`, which asks for it by being there;
+* `given(inputs, texts)`, where it has secret inputs: `(inputs, problem)`, with paths in place of `{variable: bytes}`, whose files its
+  module writes (`hardhost_given`); `facts["texts"]` holds them;
 * `observe(facts, inputs, settings)`: what the checks want to know, for `{control id: settings}`; only verify asks, and it
   may take longer;
 * `PRECONDITIONS`: like the registry of `hardhost_preconditions`, for names that only this role's controls use.
@@ -81,6 +83,16 @@ def present():
 def read(facts, inputs):
     """`{role: what it reads}`."""
     return {role: surface.read(facts, inputs) for role, surface in present().items()}
+
+
+def given(inputs, texts):
+    """`(inputs, problem)`: the inputs with what the surfaces make of secret ones; "" where nothing is wrong with those."""
+    problems = []
+    for surface in present().values():
+        if texts and hasattr(surface, "given"):
+            inputs, problem = surface.given(inputs, texts)
+            problems.append(problem)
+    return inputs, "; ".join(filter(None, problems))
 
 
 def changes(control, facts, inputs):

@@ -48,6 +48,7 @@ from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_given as given
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_own_lines as own_lines
 from ansible.module_utils import hardhost_permissions as permissions
@@ -178,9 +179,16 @@ class Work:
         self.state["undone"] += [
             change
             for change in gone
-            if change["kind"] == "daemon_json_leaf" or drop_ins.carried(change)
+            if change["kind"] == "daemon_json_leaf"
+            or drop_ins.carried(change)
+            or self._waits(change)
         ]
         states.save(self.state)
+
+    def _waits(self, one):
+        """Whether a file, or a directory above one, goes by docker_restart, when dockerd has been started without it."""
+        above = given.holds_one(one) and any(given.is_one(other) for other in self.targets)
+        return above or given.is_one(one)
 
     def _add(self, targets, words, action):
         self.steps.append((targets, action))
@@ -311,7 +319,9 @@ class Work:
                 )
                 continue
             self._add(
-                [one], [one["target"]], lambda one=one: put_back(one["target"], one["original"])
+                [one],
+                [one["target"]],
+                lambda one=one: self._waits(one) or put_back(one["target"], one["original"]),
             )
 
     def _plan_audit_rules(self, targets):

@@ -16,6 +16,8 @@ def check(host: ObservedHost, control: dict[str, Any], artifact: dict[str, Any])
         return failed(f"dockerd's next start does not ask for certificates at {address}")
     if not found["running"]:
         return pending("the unit is prepared; dockerd was started before: restart it")
+    if found["serves"] == "missing":
+        return failed(f"the certificate for {address} is not on the host yet: run site.yml")
     if found["serves"] == "other":
         return pending(f"at {address} it shows another certificate than the file's: restart it")
     if not found["serves"] or "cert" not in found["refusal"].lower():

@@ -106,6 +106,7 @@ def test_the_words_of_yaml_count_where_yes_or_no_is_expected(
         ("inputs: {docker_daemon_nofile_soft: true}", [":2: 'docker_daemon_nofile_soft' must be a whole number"]),
         ("inputs: {docker_daemon_nofile_soft: 0644}", [":2: 'inputs.docker_daemon_nofile_soft' is the unquoted 0644, which YAML reads as the number 420; write a plain decimal number"]),
         ("inputs: {docker_daemon_log_max_size: 5}", [":2: 'docker_daemon_log_max_size' must be text; quote it: \"5\""]),
+        ("inputs: {docker_daemon_key: hunter2}", [":2: 'docker_daemon_key' is a secret, and would stand in plan.json: give it in the inventory, vaulted"]),
         ("inputs: {docker_daemon_accept: 'yes'}", [":2: 'docker_daemon_accept' must be true or false"]),
         ("inputs: {docker_daemon_members: [a, 1]}", [":2: 'docker_daemon_members[1]' must be text; quote it: \"1\""]),
         ("inputs: {docker_restart_policy: nevr}", [":2: 'docker_restart_policy' is 'nevr' (did you mean 'never'?)"]),

@@ -69,6 +69,7 @@ def test_the_plan_file_is_what_the_contract_says(library: Library) -> None:
         "type": "str",
         "value": "when_needed",
         "choices": ["when_needed", "never", "window"],
+        "secret": False,
         "from": "roles/docker_restart/defaults/main.yml",
     }
 
@@ -120,9 +121,9 @@ def test_mistakes_in_environments_are_told_at_once(library: Library, tmp_path: P
         ":3: group 'all' holds every host; name the group that should get this profile",
         ":4: 'x.inputs.docker_daemon_nofile_soft' is the unquoted 0644, which YAML reads as the "
         "number 420; write a plain decimal number",
-        ":4: unknown input 'nothing'; accepted: docker_daemon_accept, docker_daemon_log_max_size, "
-        "docker_daemon_members, docker_daemon_nofile_soft, docker_daemon_ratio, docker_restart_policy, "
-        "docker_restart_window",
+        ":4: unknown input 'nothing'; accepted: docker_daemon_accept, docker_daemon_key, "
+        "docker_daemon_log_max_size, docker_daemon_members, docker_daemon_nofile_soft, "
+        "docker_daemon_ratio, docker_restart_policy, docker_restart_window",
         ":5: key 'profile' is missing",
         ":5: unknown key 'prfile' (did you mean 'profile'?)",
         ":6: must be a map of keys to values",

@@ -88,6 +88,7 @@ def tls(**changed: Any) -> dict[str, Any]:
         ({"following": False}, "fail", "next start does not ask"),
         ({"running": False}, "pending", "restart it"),
         ({"serves": "other"}, "pending", "another certificate"),
+        ({"serves": "missing"}, "fail", "not on the host yet"),
         ({"serves": "", "refusal": "Connection refused"}, "fail", "hears: Connection refused"),
         ({"refusal": ""}, "fail", "hears: nothing"),
     ],

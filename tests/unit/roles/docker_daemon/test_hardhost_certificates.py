@@ -102,7 +102,7 @@ def test_what_serves(folder: Path) -> None:
         ({"key": "locked.key"}, "encrypted"),
         ({"key": "open.key"}, "can be read by others than root"),
         ({"key": "none.key"}, "is not there"),
-        ({"key": "-----BEGIN EC PRIVATE KEY-----"}, "give its path"),
+        ({"key": "-----BEGIN EC PRIVATE KEY-----"}, "the text in docker_daemon_tls_key_pem"),
         ({"key": "/a b"}, "is no path"),
         ({"ca": "stranger.pem"}, "unable to get local issuer certificate"),
         ({"ca": "broken.pem"}, "is no authority's certificate"),
@@ -129,3 +129,45 @@ def test_whoever_can_replace_a_file_decides(mode: int, fine: bool, folder: Path)
     inner.chmod(mode)
     found = wrong(folder, key=str(inner / "key"))
     assert found == ("" if fine else f"{inner} can be changed by others than root")
+
+
+def wrong_texts(folder: Path, **files: str) -> str:
+    """What is wrong where all three are given as texts, to be written below the folder."""
+    names = {"ca": "ca.pem", "certificate": "server.pem", "key": "server.key", **files}
+    texts = {part: (folder / name).read_bytes() for part, name in names.items()}
+    tls = {part: f"{folder}/to-be/{part}.pem" for part in names}
+    given = {**tls, "address": "0.0.0.0:2376", "names": ["docker.test"]}
+    found: str = certificates.wrong(given, texts)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, ""),
+        ({"key": "client.key"}, "docker_daemon_tls_key_pem is not that of the certificate"),
+        ({"key": "locked.key"}, "encrypted"),
+        ({"key": "ca.pem"}, "docker_daemon_tls_key_pem cannot be used"),
+        ({"ca": "stranger.pem"}, "unable to get local issuer certificate"),
+        ({"ca": "broken.pem"}, "docker_daemon_tls_ca_pem is no authority's certificate"),
+        ({"certificate": "expired.pem", "key": "expired.key"}, "certificate has expired"),
+        ({"certificate": "nameless.pem", "key": "nameless.key"}, "ismatch"),
+        ({"certificate": "server.key"}, "docker_daemon_tls_certificate_pem holds a private key"),
+    ],
+    ids=str,
+)
+def test_texts_are_tried_without_a_file(folder: Path, changed: dict[str, str], said: str) -> None:
+    found = wrong_texts(folder, **changed)
+    assert said in found
+    assert bool(said) == bool(found)
+    assert not (folder / "to-be").exists()
+    body = (folder / "server.key").read_text().splitlines()[1]
+    assert body not in found
+
+
+def test_whoever_can_write_above_a_text_s_place_decides(folder: Path) -> None:
+    folder.chmod(0o777)
+    try:
+        assert wrong_texts(folder) == f"{folder} can be changed by others than root"
+    finally:
+        folder.chmod(0o755)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_given as given_files
 from ansible.module_utils import hardhost_listen as listen
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_docker_daemon as surface
@@ -35,6 +37,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state_directory: Path)
     monkeypatch.setattr(unit_files, "DIRECTORIES", (str(folder),))
     monkeypatch.setattr(drop_ins, "LISTEN", str(found))
     monkeypatch.setattr(drop_ins, "CARRIED", (str(found),))
+    monkeypatch.setattr(given_files, "DIRECTORY", str(tmp_path / "hardhost-tls"))
     return found
 
 
@@ -118,24 +121,104 @@ def test_the_drop_in_is_announced_as_a_restart(path: Path, tls: Json) -> None:
     assert len(found) == 4
 
 
+def now() -> Json:
+    return {**facts(unit=UNIT), "state": states.load()}
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch, state_directory: Path) -> list[Any]:
+    """The programs that the module calls; certificates have tests of their own."""
+    found: list[Any] = []
+    monkeypatch.setattr(hardhost_facts, "collect_local", now)
+    monkeypatch.setattr(docker_listen.certificates, "wrong", lambda *_what: "")
+    monkeypatch.setattr(docker_listen.programs, "run", lambda words, **_how: found.append(words))
+    return found
+
+
 @needs_root
 @pytest.mark.parametrize("check", [True, False])
 def test_it_is_recorded_and_written_and_nothing_in_check_mode(
-    check: bool, path: Path, tls: Json, monkeypatch: pytest.MonkeyPatch, state_directory: Path
+    check: bool, path: Path, tls: Json, called: list[Any], state_directory: Path
 ) -> None:
-    def found() -> Json:
-        return {**facts(unit=UNIT), "state": states.load()}
-
-    called: list[Any] = []
-    monkeypatch.setattr(hardhost_facts, "collect_local", found)
-    monkeypatch.setattr(docker_listen.certificates, "wrong", lambda _tls: "")
-    monkeypatch.setattr(docker_listen.programs, "run", lambda words, **_how: called.append(words))
-    parameters = {"controls": [given(tls)], "run": "r1", "holder": "ops@bastion"}
+    parameters = {"controls": [given(tls)], "run": "r1", "holder": "ops@bastion", "texts": {}}
     assert docker_listen.apply(parameters, check)["changed"]
     assert (path.exists(), state_directory.exists()) == (not check, not check)
     if not check:
         assert called == [["systemctl", "daemon-reload"]]
         assert {one["target"] for one in states.load()["changes"]} >= {str(path), tls["key"]}
         assert Path(tls["key"]).stat().st_mode & 0o777 == 0o400
-        assert drop_ins.pending(found())
+        assert drop_ins.pending(now())
         assert not docker_listen.apply(parameters, False)["changed"]
+
+
+TEXTS = {
+    "docker_daemon_tls_certificate_pem": "a certificate",
+    "docker_daemon_tls_key_pem": "oldkey",
+}
+
+
+def with_texts(tls: Json, **texts: str) -> Json:
+    """The module's parameters as preflight's decision makes them."""
+    sent = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
+    known = given_files.decoded(sent)
+    paths = {f"docker_daemon_tls_{part}": tls[part] for part in ("ca", "certificate", "key")}
+    paths = {name: one for name, one in paths.items() if f"{name}_pem" not in texts}
+    inputs, problem = surface.given(paths, known)
+    assert problem == ""
+    parts = {name.rpartition("_")[2]: one for name, one in inputs.items()}
+    return {"controls": [given({**tls, **parts})], "run": "r1", "holder": "me", "texts": sent}
+
+
+def key_of(parameters: Json) -> Path:
+    return Path(parameters["controls"][0]["settings"]["docker_daemon_tls"]["key"])
+
+
+def test_a_path_and_a_text_for_one_part_is_an_error() -> None:
+    paths = {"docker_daemon_tls_key": "/k", "docker_daemon_tls_ca": "/ca"}
+    inputs, problem = surface.given(paths, {"docker_daemon_tls_key_pem": b"secret"})
+    assert problem.startswith("docker_daemon_tls_key and docker_daemon_tls_key_pem are both given")
+    assert (inputs, "secret" in problem) == (paths, False)
+
+
+@needs_root
+def test_texts_are_announced_by_their_digests_and_shown_in_no_difference(
+    path: Path, tls: Json, called: list[Any]
+) -> None:
+    parameters = with_texts(tls, **TEXTS)
+    host = {**facts(unit=UNIT), "texts": given_files.decoded(parameters["texts"])}
+    control = parameters["controls"][0]
+    announced = {one["what"]: one["after"] for one in surface.changes(control, host, {})}
+    assert announced[str(key_of(parameters))].startswith("0:0 0400, sha256 ")
+    answer = docker_listen.apply(parameters, True)
+    assert not key_of(parameters).exists()
+    said = str((answer, announced))
+    assert ("oldkey" in said, "a certificate" in said, "(hidden)" in said) == (False, False, True)
+
+
+@needs_root
+def test_another_key_is_another_file_and_the_old_one_waits_for_the_restart(
+    path: Path, tls: Json, called: list[Any], state_directory: Path
+) -> None:
+    first = with_texts(tls, **TEXTS)
+    second = with_texts(tls, **{**TEXTS, "docker_daemon_tls_key_pem": "newkey"})
+    assert docker_listen.apply(first, False)["changed"]
+    assert not docker_listen.apply(first, False)["changed"]
+    assert str(key_of(first)) in path.read_text()
+    assert docker_listen.apply(second, False)["changed"]
+    assert str(key_of(second)) in path.read_text()
+    assert (key_of(first).read_text(), key_of(second).read_text()) == ("oldkey\n", "newkey\n")
+    assert [one["target"] for one in states.load()["undone"]] == [str(key_of(first))]
+    kept = [file.read_bytes() for file in state_directory.rglob("*") if file.is_file()]
+    assert kept
+    assert not [data for data in kept if b"oldkey" in data or b"newkey" in data]
+
+
+@needs_root
+def test_a_text_that_is_another_each_time_is_refused(
+    path: Path, tls: Json, called: list[Any]
+) -> None:
+    judged = with_texts(tls, **TEXTS)
+    other = with_texts(tls, **{**TEXTS, "docker_daemon_tls_key_pem": "newkey"})
+    with pytest.raises(docker_listen.Refused, match="another text than when the host was read"):
+        docker_listen.apply({**judged, "texts": other["texts"]}, False)
+    assert not path.exists()

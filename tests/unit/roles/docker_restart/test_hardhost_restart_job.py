@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+from ansible.module_utils import hardhost_drop_ins as drop_ins
+from ansible.module_utils import hardhost_given as given
+from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_restart_job as job
 from ansible.module_utils import hardhost_state as states
 
@@ -74,3 +79,21 @@ def test_drop_ins_that_were_put_back_are_told_like_leaves() -> None:
     found["undone"] = [found["changes"].pop()]
     job.reconcile(found, PATH, {}, {gone: ABSENT, back: written})
     assert [one["target"] for one in found["changes"] if one["kind"] == "file"] == [back]
+
+
+def test_secret_files_go_with_the_start_that_does_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before it: where dockerd does not start, the unit that names them is put back."""
+    monkeypatch.setattr(given, "DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(drop_ins, "LISTEN", str(tmp_path / "listen.conf"))
+    path = tmp_path / "key-0123456789ab.pem"
+    path.touch()
+    found = state()
+    states.record(found, "r1", "a/b", "file", str(path), ABSENT, managed.content(str(path)))
+    found["undone"] = [found["changes"].pop()]
+    job.reconcile(found, PATH, {}, {})
+    assert (path.exists(), len(found["changes"])) == (True, 2)
+    found["undone"] = [found["changes"].pop()]
+    job.forget(found, PATH)
+    assert (path.exists(), found["undone"]) == (False, [])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,16 @@ def test_the_family_of_the_operating_system(
 ) -> None:
     monkeypatch.setattr(hardhost_facts.files, "read", lambda _path: text.encode())
     assert hardhost_facts._os()["family"] == family
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="others are told so first")
+def test_a_path_and_a_text_refuse_the_host_before_it_is_read() -> None:
+    texts = {"docker_daemon_tls_key_pem": base64.b64encode(b"hunter2").decode()}
+    inputs = {"docker_daemon_tls_key": "/srv/tls/server.key"}
+    found = docker_host_facts.answer({"controls": [], "inputs": inputs, "texts": texts})
+    assert "docker_daemon_tls_key and docker_daemon_tls_key_pem are both given" in found["refused"]
+    assert "hunter2" not in json.dumps(found)
+
+
+def test_what_is_secret_is_no_public_fact() -> None:
+    assert "hunter2" not in str(hardhost_facts.public({**facts(), "texts": {"key": b"hunter2"}}))

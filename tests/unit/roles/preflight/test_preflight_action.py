@@ -218,3 +218,10 @@ def test_a_run_notes_its_process_and_forgets_those_of_long_ago(tmp_path: Path) -
     preflight.note_run(folder)
     assert sorted(path.stem for path in folder.iterdir()) == sorted([preflight.RUN, "new"])
     assert preflight.ended(folder, preflight.RUN) == "", "this very process"
+
+
+def test_a_secret_that_is_no_pem_is_named_and_not_repeated() -> None:
+    """A path, for instance. Nothing so short may be hidden in all that a host answers."""
+    good = "-----BEGIN PRIVATE KEY-----\nAAAA\n"
+    found = preflight.wrong_texts({"one_pem": good, "other_pem": "/srv/tls/server.key"})
+    assert found == ["other_pem is no text in PEM (-----BEGIN ...)"]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_given as given
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_state as states
 
@@ -643,3 +644,28 @@ def test_what_is_still_at_work_on_the_host_keeps_its_lease(
     monkeypatch.setattr(undo.units, "job_runs", lambda: True)
     host.undo(ended="r1")
     assert states.load()["lease"]["run"] == "r1"
+
+
+def test_a_secret_file_waits_for_dockerd_to_start_without_it(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the directories above it: docker_restart removes them, or the unit comes back."""
+    folder = tmp_path / "docker/hardhost-tls"
+    monkeypatch.setattr(given, "DIRECTORY", str(folder))
+    folder.mkdir(parents=True)
+    for path in (folder.parent, folder):
+        host.had("directory", path, ABSENT, {"present": True})
+    path = folder / "key-0123456789ab.pem"
+    path.touch()
+    host.had("file", path, ABSENT, managed.content(str(path)))
+    assert str(path) in host.undo()["undone"]
+    assert path.exists()
+    state = states.load()
+    assert state["changes"] == []
+    assert [one["target"] for one in state["undone"]] == [
+        str(path),
+        str(folder),
+        str(folder.parent),
+    ]
+    given.settle(state)
+    assert not folder.parent.exists()
