@@ -104,6 +104,11 @@ class Project:
 
     directory: Path
     inventory: Path
+    vault: Path | None = None  # the file with the password, where variables are vaulted
+
+    def environment(self) -> dict[str, str]:
+        """What an operator would export."""
+        return {"ANSIBLE_VAULT_PASSWORD_FILE": str(self.vault)} if self.vault else {}
 
     def play(
         self,
@@ -115,7 +120,7 @@ class Project:
     ) -> Run:
         """Run a playbook of the project with its own ansible.cfg, as its README says."""
         command = self.play_command(name, *options, limit=limit, inputs=inputs)
-        return execute(command, self.directory, timeout)
+        return execute(command, self.directory, timeout, self.environment())
 
     def play_command(
         self,
@@ -136,7 +141,7 @@ class Project:
         return subprocess.Popen(
             self.play_command(name, limit=limit),
             cwd=self.directory,
-            env=clean_environment(),
+            env={**clean_environment(), **self.environment()},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -151,7 +156,7 @@ class Project:
         if limit:
             options += ["--limit", limit]
         command = ["verify", str(self.directory), "-i", str(self.inventory), *options]
-        run = hardhost(*command)
+        run = hardhost(*command, given=self.environment())
         assert report.exists(), f"verify wrote no report, ended with {run.code}:\n{run.text}"
         return Report(run.code, run.text, json.loads(report.read_text()), self.controls())
 
@@ -210,8 +215,11 @@ def scenario_directory(scenario: str) -> Path:
     return directory
 
 
-def hardhost(*arguments: str, timeout: float = PLAY_SECONDS) -> Run:
-    return execute([sys.executable, "-m", "generator", *arguments], PROJECT, timeout)
+def hardhost(
+    *arguments: str, timeout: float = PLAY_SECONDS, given: Mapping[str, str] | None = None
+) -> Run:
+    command = [sys.executable, "-m", "generator", *arguments]
+    return execute(command, PROJECT, timeout, given)
 
 
 def program(name: str) -> str:
@@ -219,12 +227,17 @@ def program(name: str) -> str:
     return str(Path(sys.executable).parent / name)
 
 
-def execute(command: list[str], directory: Path, timeout: float) -> Run:
+def execute(
+    command: list[str],
+    directory: Path,
+    timeout: float,
+    given: Mapping[str, str] | None = None,
+) -> Run:
     begun = time.monotonic()
     done = subprocess.run(
         command,
         cwd=directory,
-        env=clean_environment(),
+        env={**clean_environment(), **(given or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

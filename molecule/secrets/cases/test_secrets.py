@@ -29,6 +29,7 @@ def project(host: Host, memory: Path) -> Project:
     project.give(
         docker_restart_stop_containers=True,
         vaulted_password=f"{planting.MARK}-inventory",
+        docker_daemon_tls_key_pem=planting.KEY.replace("tls-key", "secret-input"),
     )
     return project
 
