@@ -5,6 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import os
 import re
 
 from ansible.module_utils import hardhost_files as files
@@ -17,6 +18,11 @@ from ansible.module_utils.hardhost_packages import PackagesError
 AUTOMATIC = "dnf-automatic"
 PATH = "/etc/dnf/automatic.conf"
 TIMER = "dnf-automatic.timer"
+DNF = "/usr/bin/dnf"
+FIVE = (
+    "dnf5 updates this host, whose automatic tool (dnf5-plugin-automatic) this project does not configure: "
+    "whether it leaves the engine alone is not known"
+)
 LOCKS = "/etc/dnf/plugins/versionlock.list"
 TEXT = """# Written by hardhost (host_patching/automatic_updates); changes are overwritten.
 [commands]
@@ -107,14 +113,43 @@ def automatic_changes(control):
     return shown
 
 
+def five():
+    """Whether dnf is the program of dnf5, as from Fedora 41 on: another tool with another timer, and another section for what to exclude."""
+    return os.path.basename(os.path.realpath(DNF)) == "dnf5"
+
+
+def masked(known):
+    """Whether somebody has seen to it that a unit does not start: that stays so, though it may still run now."""
+    return known.get("UnitFileState", "").startswith("masked")
+
+
+def in_the_way():
+    """`(what was found, what can be done)` where unattended updates are not ours to switch on; None where they are."""
+    if five():
+        return (
+            FIVE,
+            "configure /etc/dnf/automatic.conf and dnf5-automatic.timer yourself, with the engine's packages excluded, "
+            "and except this control",
+        )
+    if masked(units.show(TIMER)):
+        return (
+            "%s is masked on this host" % TIMER,
+            "systemctl unmask it if it shall run, or except this control",
+        )
+    return None
+
+
 def off(known):
     """Whether a timer does not run, or would not after the next boot."""
-    return known.get("ActiveState") != "active" or known.get("UnitFileState") == "disabled"
+    stays_off = known.get("UnitFileState") == "disabled" or masked(known)
+    return known.get("ActiveState") != "active" or stays_off
 
 
 def start_timer(state, run, control):
     """Whether the timer had to be switched on; where it was disabled this is recorded first, for a rollback."""
     known = units.show(TIMER)
+    if masked(known):
+        raise PackagesError("%s is masked on this host, and stays so" % TIMER)
     if not off(known):
         return False
     if known.get("UnitFileState") == "disabled":
@@ -126,13 +161,16 @@ def start_timer(state, run, control):
 
 def observe_automatic():
     """Timer and configuration."""
+    if five():
+        return {"problem": FIVE, "unknown": True}
     if not installed([AUTOMATIC]):
         return {"problem": "", "installed": False}
     text = (files.read(PATH) or b"").decode("utf-8", "replace")
+    known = units.show(TIMER)
     return {
         "problem": "",
         "installed": True,
-        "timers": {TIMER: units.show(TIMER).get("ActiveState", "")},
+        "timers": {TIMER: "masked" if masked(known) else known.get("ActiveState", "")},
         "wrong": wrong(text),
         "chosen": [],
         "security_origins": True,

@@ -159,7 +159,8 @@ def reboot_allowed(facts, inputs, control):
 def automatic_updates_possible(facts, _inputs, _control):
     """Timers that somebody has switched off stay off."""
     if facts["os"]["family"] == "redhat":
-        return None
+        found = redhat.in_the_way()
+        return hold(*found) if found else None
     off = [
         name for name, state in timers().items() if state["UnitFileState"] in ("masked", "disabled")
     ]

@@ -23,7 +23,8 @@ def check(host: ObservedHost, control: dict[str, Any], artifact: dict[str, Any])
         reason = DEFEATED[key](host.reading, options)
         if reason:
             return failed(reason)
-    return passed("; ".join(verdict.reason for _leaf, verdict in found))
+    told = [TOLD[leaf[0]](host.reading) for leaf, _verdict in found if leaf[0] in TOLD]
+    return passed("; ".join([verdict.reason for _leaf, verdict in found] + told))
 
 
 def _log_level(reading: Reading, _options: dict[str, Any]) -> str:
@@ -73,12 +74,32 @@ def _iptables(reading: Reading, _options: dict[str, Any]) -> str:
     )
 
 
+def _forwarding(reading: Reading, _options: dict[str, Any]) -> str:
+    kernel = reading["kernel"]
+    if kernel["docker_rules"] or kernel["forward_policy"] == "DROP" or not kernel["forwards"]:
+        return ""
+    return (
+        "the kernel's packet filter has no rules of Docker, and forwards to containers whatever "
+        "reaches the host: restart docker.service"
+    )
+
+
+def _forward_policy(reading: Reading) -> str:
+    """Named, and no verdict: with Docker's rules it decides about others than containers alone."""
+    policy = reading["kernel"]["forward_policy"] or "not told by iptables"
+    return f"the policy of FORWARD is {policy}"
+
+
 # What takes an option its effect although it is set: the reason, or "".
 DEFEATED = {
     "default-ulimits": _ulimits,
+    "ip-forward-no-drop": _forwarding,
     "iptables": _iptables,
     "log-level": _log_level,
     "log-opts": _log_options,
     "seccomp-profile": _seccomp,
     "userland-proxy": _userland_proxy,
 }
+
+# What a reader of the evidence wants to know besides.
+TOLD = {"ip-forward-no-drop": _forward_policy}

@@ -72,6 +72,8 @@ def _packet_filter(bridge):
     return {
         "isolates_bridge": drops(rules[0], bridge) or drops_in_nftables(rules[1], bridge),
         "docker_rules": has_docker(*rules),
+        "forward_policy": forward_policy(rules[0]),
+        "forwards": _text("/proc/sys/net/ipv4/ip_forward") != "0",
     }
 
 
@@ -81,6 +83,12 @@ def has_docker(rules, nftables):
         re.search(r"^-A FORWARD .*-j DOCKER", rules, re.MULTILINE)
         or re.search(r"^table \w+ docker-bridges", nftables, re.MULTILINE)
     )
+
+
+def forward_policy(rules):
+    """What becomes of packets about which no rule of FORWARD decides; "" where nothing says so."""
+    found = re.search(r"^-P FORWARD (\w+)$", rules, re.MULTILINE)
+    return found.group(1) if found else ""
 
 
 def _proxies(process):

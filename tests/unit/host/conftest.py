@@ -52,7 +52,7 @@ def reading() -> dict[str, Any]:
         },
         "kernel": {
             "bridge_nf_call_iptables": "1", "isolates_bridge": True, "docker_proxies": 0,
-            "docker_rules": True,
+            "docker_rules": True, "forward_policy": "DROP", "forwards": True,
         },
         "containers": [],
         "daemon": {"nofile": 20000, "flags": {"running": {}, "configured": {}}},

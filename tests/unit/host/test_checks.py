@@ -353,6 +353,32 @@ def test_rules_that_are_gone_defeat_the_option(reading: Reading) -> None:
     assert run("daemon_option", reading, wanted).status == "fail"
 
 
+ROUTING = {"allow_direct_routing": {"never": [True]}, "ip_forward_no_drop": {"never": [True]}}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "status", "words"),
+    [
+        ({}, "pass", "the policy of FORWARD is DROP"),
+        ({"forward_policy": "ACCEPT"}, "pass", "the policy of FORWARD is ACCEPT"),
+        ({"forward_policy": ""}, "pass", "not told by iptables"),
+        ({"docker_rules": False}, "pass", "DROP"),
+        ({"docker_rules": False, "forward_policy": "ACCEPT"}, "fail", "no rules of Docker"),
+        (
+            {"docker_rules": False, "forward_policy": "ACCEPT", "forwards": False},
+            "pass",
+            "ACCEPT",
+        ),
+    ],
+)
+def test_the_policy_of_forward_is_named_and_decides_where_docker_has_no_rules(
+    reading: Reading, kernel: dict[str, Any], status: str, words: str
+) -> None:
+    reading["kernel"].update(kernel)
+    verdict = run("daemon_option", reading, options(**ROUTING))
+    assert (verdict.status, words in verdict.reason) == (status, True), verdict.reason
+
+
 def test_another_driver_is_what_log_destination_wants(reading: Reading) -> None:
     reading["info"]["LoggingDriver"] = "journald"
     for where in ("options", "read"):

@@ -118,6 +118,12 @@ def test_rules_of_docker_in_use(rules: str, nftables: str, expected: bool) -> No
     assert reader.has_docker(rules, nftables) is expected
 
 
+def test_the_policy_of_forward() -> None:
+    rules = "-P INPUT ACCEPT\n-P FORWARD DROP\n-A FORWARD -j DOCKER-USER\n"
+    assert reader.forward_policy(rules) == "DROP"
+    assert reader.forward_policy("") == ""
+
+
 def test_a_proxy_is_told_by_name_and_parent() -> None:
     assert reader.is_proxy("12 (docker-proxy) S 7 12 12 0", 7)
     assert not reader.is_proxy("12 (docker-proxy) S 8 12 12 0", 7)

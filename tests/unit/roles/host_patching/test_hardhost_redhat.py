@@ -52,6 +52,7 @@ class Host:
         monkeypatch.setattr(packages, "run", self.run)
         monkeypatch.setattr(redhat, "LOCKS", str(locks))
         monkeypatch.setattr(redhat.units, "show", lambda _unit: self.timer)
+        monkeypatch.setattr(redhat, "DNF", str(self.program("dnf-3")))
         monkeypatch.setattr(redhat.managed, "changes", lambda _files: {})
         monkeypatch.setattr(outdated, "services", lambda: ["crond.service", "docker.service"])
         monkeypatch.setattr(surface.sources, "repositories", lambda: [{"words": "baseos"}])
@@ -65,6 +66,13 @@ class Host:
         if words[0] == "dnf":
             return 100, DNF, ""
         return 0, "LoadState=loaded\nActiveState=active\nType=simple\nKillMode=process\n", ""
+
+    def program(self, name: str) -> Path:
+        """`dnf`, as a link to this program, which is how each of them is packaged."""
+        link = self.locks.parent / "dnf"
+        link.unlink(missing_ok=True)
+        link.symlink_to(self.locks.parent / name)
+        return link
 
     def in_unit(self, words: list[str], _seconds: int) -> tuple[int, str]:
         self.told.append(" ".join(words))
@@ -174,3 +182,31 @@ def test_the_configuration_of_dnf_automatic() -> None:
     (file,) = redhat.automatic_files("x/y")
     assert redhat.wrong(file["data"].decode()) == []
     assert redhat.wrong("[commands]\napply_updates = no\n")[0] == "apply_updates is off"
+
+
+REDHAT = {"os": {"family": "redhat"}}
+
+
+@pytest.mark.parametrize("state", ["masked", "masked-runtime"])
+@pytest.mark.parametrize("active", ["active", "inactive"])
+def test_a_masked_timer_is_said_and_stays(host: Host, state: str, active: str) -> None:
+    """Also where it still runs: it was masked without being stopped, and is gone after a boot."""
+    host.timer = {"UnitFileState": state, "ActiveState": active}
+    host.rpm = "dnf-automatic 4.14.0-9.el9\n"
+    found = surface.automatic_updates_possible(REDHAT, {}, {})
+    assert found["decision"] == "pending"
+    assert found["reason"] == "dnf-automatic.timer is masked on this host"
+    assert redhat.observe_automatic()["timers"] == {"dnf-automatic.timer": "masked"}
+    with pytest.raises(redhat.PackagesError, match="masked"):
+        redhat.start_timer(states.empty(), "r1", "a/b")
+    assert not [one for one in host.told if one.startswith("systemctl")]
+
+
+def test_dnf5_is_known_by_its_program_and_left_alone(host: Host) -> None:
+    assert surface.automatic_updates_possible(REDHAT, {}, {}) is None
+    host.program("dnf5")
+    found = surface.automatic_updates_possible(REDHAT, {}, {})
+    assert found["decision"] == "pending"
+    assert found["reason"].startswith("dnf5 updates this host")
+    assert "dnf5-automatic.timer" in found["remedy"]
+    assert redhat.observe_automatic() == {"problem": redhat.FIVE, "unknown": True}
