@@ -50,6 +50,7 @@ def test_one_reference_may_stand_without_a_list(library: Library) -> None:
 def test_inputs_are_the_variables_with_a_default_and_the_prefix(library: Library) -> None:
     assert list(library.catalog.inputs) == [
         "docker_daemon_accept",
+        "docker_daemon_key",
         "docker_daemon_log_max_size",
         "docker_daemon_members",
         "docker_daemon_nofile_soft",
@@ -62,6 +63,8 @@ def test_inputs_are_the_variables_with_a_default_and_the_prefix(library: Library
         "docker_daemon_options",
         "docker_daemon_registry",
     }
+    secret = [name for name, one in library.catalog.inputs.items() if one.option.secret]
+    assert secret == ["docker_daemon_key"]
 
 
 @pytest.mark.parametrize(
