@@ -97,3 +97,27 @@ def test_secret_files_go_with_the_start_that_does_without_them(
     found["undone"] = [found["changes"].pop()]
     job.forget(found, PATH)
     assert (path.exists(), found["undone"]) == (False, [])
+
+
+def test_a_new_key_that_dockerd_refused_leaves_the_old_one_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unit of before is back and names the old file: it counts again, and so does its unit."""
+    unit = tmp_path / "listen.conf"
+    monkeypatch.setattr(given, "DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(drop_ins, "LISTEN", str(unit))
+    old, new = tmp_path / "key-old.pem", tmp_path / "key-new.pem"
+    found: dict[str, Any] = states.empty()
+    for run, key in (("r1", old), ("r2", new)):
+        key.touch()
+        before = managed.content(str(unit))
+        unit.write_text(f"--tlskey={key}")
+        written = managed.content(str(unit))
+        states.record(found, run, "a/b", "file", str(key), ABSENT, managed.content(str(key)))
+        states.record(found, run, "a/b", "file", str(unit), before, written)
+    found["undone"] = [found["changes"].pop(0)]
+    unit.write_text(f"--tlskey={old}")
+    job.reconcile(found, PATH, {}, {str(unit): managed.content(str(unit))})
+    targets = [(one["run"], one["target"]) for one in found["changes"]]
+    assert targets == [("r1", str(old)), ("r1", str(unit)), ("r2", str(new))]
+    assert (old.exists(), new.exists(), found["undone"]) == (True, True, [])
