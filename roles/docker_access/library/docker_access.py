@@ -81,12 +81,10 @@ def apply(parameters, check_mode):
     facts = hardhost_facts.collect_configured()
     todo = {one["id"]: surface.plan(one, facts) for one in parameters["controls"]}
     touched = {identifier for identifier, found in todo.items() if any(found.values())}
+    shown = [one for found in todo.values() for one in differences(found)]  # gone, once written
     if touched and not check_mode:
         write(todo, parameters["run"], parameters["holder"])
-    return {
-        **role_module.outcome(todo, touched),
-        "diff": [one for found in todo.values() for one in differences(found)],
-    }
+    return {**role_module.outcome(todo, touched), "diff": shown}
 
 
 def differences(found):

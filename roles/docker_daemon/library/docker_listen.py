@@ -103,12 +103,10 @@ def apply(parameters, check_mode):
     judge(controls, facts)
     todo = {one["id"]: surface.plan(one, facts) for one in controls}
     touched = {identifier for identifier, found in todo.items() if any(found.values())}
+    shown = [one for found in todo.values() for one in differences(found)]  # gone, once written
     if touched and not check_mode:
         write(facts, todo, parameters["run"], parameters["holder"])
-    return {
-        **role_module.outcome(todo, touched),
-        "diff": [one for found in todo.values() for one in differences(found)],
-    }
+    return {**role_module.outcome(todo, touched), "diff": shown}
 
 
 def differences(found):

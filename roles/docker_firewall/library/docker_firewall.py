@@ -78,12 +78,11 @@ def apply(parameters, check_mode):
     """The module's result. Refused where something cannot be done."""
     todo = {one["id"]: surface.plan(one) for one in parameters["controls"]}
     touched = {identifier for identifier, found in todo.items() if any(found.values())}
+    # Before they are written: there is none afterwards.
+    shown = [one for found in todo.values() for one in managed.differences(found["files"])]
     if touched and not check_mode:
         write(todo, parameters["run"], parameters["holder"])
-    return {
-        **role_module.outcome(todo, touched),
-        "diff": [one for found in todo.values() for one in managed.differences(found["files"])],
-    }
+    return {**role_module.outcome(todo, touched), "diff": shown}
 
 
 if __name__ == "__main__":

@@ -141,7 +141,9 @@ def test_it_is_recorded_and_written_and_nothing_in_check_mode(
     check: bool, path: Path, tls: Json, called: list[Any], state_directory: Path
 ) -> None:
     parameters = {"controls": [given(tls)], "run": "r1", "holder": "ops@bastion", "texts": {}}
-    assert docker_listen.apply(parameters, check)["changed"]
+    answer = docker_listen.apply(parameters, check)
+    assert answer["changed"]
+    assert "--tlsverify" in str(answer["diff"])
     assert (path.exists(), state_directory.exists()) == (not check, not check)
     if not check:
         assert called == [["systemctl", "daemon-reload"]]
