@@ -82,7 +82,7 @@ def test_an_input_with_a_password(host: Host, project: Project) -> None:
     project.give(docker_daemon_log_max_size=address)
     run = project.play("preflight", LOUD)
     project.give(docker_daemon_log_max_size="10m")
-    run.assert_failed(host, saying="docker_daemon_log_max_size holds a password in an address")
+    run.assert_failed(host, saying="docker_daemon_log_max_size holds a password or token")
     silent(refused=run.text)
 
 
