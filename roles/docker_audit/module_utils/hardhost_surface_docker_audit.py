@@ -11,11 +11,11 @@ import errno
 import os
 import re
 import shutil
-import subprocess
 
 from ansible.module_utils import hardhost_audit_rules as audit_rules
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_permissions as permissions
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils.hardhost_preconditions import hold, not_applicable
 
 ROLE = "docker_audit/"
@@ -55,19 +55,7 @@ def _candidate():
 
 
 def _said(words):
-    try:
-        done = subprocess.run(
-            [shutil.which(words[0], path=PROGRAMS) or words[0]] + words[1:],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=30,
-            check=False,
-            env={"PATH": PROGRAMS, "LC_ALL": "C"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode("utf-8", "replace")
+    return programs.answer([shutil.which(words[0], path=PROGRAMS) or words[0]] + words[1:], 30)
 
 
 def paths(subject, facts):

@@ -90,7 +90,7 @@ def validate(data, facts):
                 stderr=subprocess.STDOUT,
                 timeout=60,
                 check=False,
-                env={"PATH": hardhost_facts.PATH},
+                env={"PATH": programs.PATH},
                 pass_fds=[stream.fileno()],
             )
         except subprocess.TimeoutExpired:  # whose text would name the flags

@@ -45,9 +45,9 @@ packages: {type: list, returned: always, description: The packages that were mis
 enabled: {type: bool, returned: always, description: Whether the service has to be enabled.}
 """
 
-import subprocess
 
 from ansible.module_utils import hardhost_package_work as work
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.basic import AnsibleModule
@@ -95,14 +95,11 @@ def _number(version):
 
 def installed(name, family):
     """Whether the package manager has a package as installed."""
-    done = subprocess.run(
-        INSTALLED[family] + [name],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        timeout=30,
-        check=False,
-    )
-    return done.returncode == 0 and (family != "debian" or done.stdout.strip() == b"installed")
+    try:
+        said = programs.run(INSTALLED[family] + [name], seconds=30)
+    except programs.Failed:
+        return False
+    return family != "debian" or said.strip() == "installed"
 
 
 def disabled():

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import subprocess
 
-from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_programs as programs
 
 CHAIN, ABOVE = "HARDHOST-DOCKER", "DOCKER-USER"
 FOLDER = "/etc/hardhost"
@@ -161,19 +160,8 @@ def wanted_files(control, entries):
 
 def live(tool, table="filter"):
     """`{chain: rules}` of a table of the packet filter, {} where the tool is not there or does not work."""
-    try:
-        done = subprocess.run(
-            [tool, "-w", "10", "-t", table, "-S"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=30,
-            check=False,
-            env={"PATH": hardhost_facts.PATH},
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
     found = {}
-    for line in done.stdout.decode("utf-8", "replace").splitlines():
+    for line in programs.answer([tool, "-w", "10", "-t", table, "-S"], 30).splitlines():
         words = line.split()
         if words[0] in ("-N", "-P"):
             found.setdefault(words[1], [])
@@ -196,13 +184,7 @@ def not_in_force(entries, tool):
 
 def timer_runs():
     """Whether the timer is active, which brings the rules back."""
-    done = subprocess.run(
-        ["systemctl", "is-active", "--quiet", TIMER],
-        timeout=30,
-        check=False,
-        env={"PATH": hardhost_facts.PATH},
-    )
-    return not done.returncode
+    return programs.answer(["systemctl", "is-active", TIMER], 30).strip() == "active"
 
 
 def passed_by(there):

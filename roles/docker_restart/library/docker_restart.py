@@ -43,7 +43,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import time
 import zlib
@@ -63,6 +62,7 @@ from ansible.module_utils import (
 from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_options as options
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_service as service
 from ansible.module_utils import hardhost_state as states
@@ -78,6 +78,7 @@ SHIPPED = (
     hardhost_keys,
     hardhost_managed,
     options,
+    programs,
     hardhost_restart_job,
     running,
     service,
@@ -198,7 +199,7 @@ def start_unit(seconds):
         "--collect",
         "--quiet",
         "--setenv=PYTHONPATH=" + FOLDER,
-        "--setenv=PATH=" + hardhost_facts.PATH,
+        "--setenv=PATH=" + programs.PATH,
         "--property=RuntimeMaxSec=%d" % seconds,
         "--property=Restart=on-failure",
         "--property=RestartSec=1",
@@ -210,15 +211,11 @@ def start_unit(seconds):
         "ansible.module_utils.hardhost_restart_job",
         FOLDER,
     ]
-    done = subprocess.run(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False
-    )
-    if done.returncode:
+    try:
+        programs.run(words, seconds=30)
+    except programs.Failed as error:
         hardhost_restart_job.not_at_boot()
-        raise Failed(
-            "the job could not be started, nothing was restarted: %s"
-            % done.stdout.decode("utf-8", "replace").strip()
-        )
+        raise Failed("the job could not be started, nothing was restarted: %s" % error) from error
 
 
 def wait(seconds):

@@ -6,10 +6,10 @@ SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 
 from ansible.module_utils import hardhost_docker as docker
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_options import redact_text
 
@@ -23,15 +23,12 @@ PAUSE = 0.2  # seconds between two looks
 
 
 def systemctl(*words):
-    """Run systemctl; its exit code. It never waits for a job: a dockerd that hangs would block it for ever."""
-    done = subprocess.run(
-        ("systemctl",) + words,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=30,
-        check=False,
-    )
-    return done.returncode
+    """Whether systemctl did what it was asked. It never waits for a job: a dockerd that hangs would block it for ever."""
+    try:
+        programs.run(("systemctl",) + words, seconds=30)
+    except programs.Failed:
+        return False
+    return True
 
 
 def until(condition, seconds):
@@ -87,7 +84,7 @@ def end_hanging():
 def reload(seconds, expected):
     """Send SIGHUP; True when the daemon, still the same process, answers `expected()` with true in time."""
     before = units.show(UNIT).get("MainPID", "0")
-    if systemctl("reload", "--no-block", UNIT):
+    if not systemctl("reload", "--no-block", UNIT):
         return False
     time.sleep(1)  # dockerd reads the file in its own time and says nothing when it is done
     done = until(lambda: docker.answers() and expected(), seconds)
@@ -96,24 +93,18 @@ def reload(seconds, expected):
 
 def log(since, lines=8):
     """The last telling lines of the daemon's log since a time (seconds since 1970), secrets hidden, joined by " | "."""
-    done = subprocess.run(
-        [
-            "journalctl",
-            "-u",
-            UNIT,
-            "--since",
-            "@%d" % since,
-            "-o",
-            "cat",
-            "--no-pager",
-            "-n",
-            "200",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        timeout=30,
-        check=False,
-    )
-    found = [line.strip() for line in done.stdout.decode("utf-8", "replace").splitlines()]
+    words = [
+        "journalctl",
+        "-u",
+        UNIT,
+        "--since",
+        "@%d" % since,
+        "-o",
+        "cat",
+        "--no-pager",
+        "-n",
+        "200",
+    ]
+    found = [line.strip() for line in programs.answer(words, 30).splitlines()]
     telling = [line for line in found if line and not re.search(NOISE, line)]
     return " | ".join(redact_text(line) for line in telling[-lines:])

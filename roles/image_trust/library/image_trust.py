@@ -87,7 +87,7 @@ def prove(text):
             stderr=subprocess.STDOUT,
             timeout=30,
             check=False,
-            env={"PATH": hardhost_facts.PATH, "LC_ALL": "C"},
+            env={"PATH": programs.PATH, "LC_ALL": "C"},
         )
     except FileNotFoundError:
         return  # no sudo, nobody reads the file
@@ -179,7 +179,7 @@ def pull(reference):
             stderr=subprocess.STDOUT,
             timeout=PULL_SECONDS,
             check=False,
-            env={"PATH": hardhost_facts.PATH, "HOME": "/root", "LC_ALL": "C"},
+            env={"PATH": programs.PATH, "HOME": "/root", "LC_ALL": "C"},
         )
     except subprocess.TimeoutExpired as error:
         raise Refused(

@@ -19,6 +19,7 @@ from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_images as images
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_registries as registries
 from ansible.module_utils import hardhost_signatures as signatures
 
@@ -298,17 +299,11 @@ def _cron_reads_environment():
 
 
 def _of_unit(unit):
+    words = ["systemctl", "show", "-p", "Environment", "--value", unit]
     try:
-        done = subprocess.run(
-            ["systemctl", "show", "-p", "Environment", "--value", unit],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return _assigned(programs.run(words, check=False, seconds=SECONDS))
+    except programs.Failed:
         return None
-    return _assigned(done.stdout.decode("utf-8", "replace"))
 
 
 def _unpinned(settings):

@@ -9,8 +9,8 @@ import os
 import re
 import subprocess
 
-from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_programs as programs
 
 LOADED = "/proc/modules"
 FOLDER = "/lib/modules"
@@ -60,7 +60,7 @@ def _modprobe(words):
             stderr=subprocess.STDOUT,
             timeout=60,
             check=False,
-            env={"PATH": hardhost_facts.PATH, "LC_ALL": "C"},
+            env={"PATH": programs.PATH, "LC_ALL": "C"},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return 1, "modprobe: %s" % error

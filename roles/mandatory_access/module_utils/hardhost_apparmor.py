@@ -12,9 +12,9 @@ import shutil
 import time
 
 from ansible.module_utils import hardhost_containment as containment
-from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_selinux_host as boot
 from ansible.module_utils.hardhost_programs import run
 
@@ -43,8 +43,7 @@ def read():
         "service": service,
         "profiles": profiles(),
         # The package may be there where another boot loader boots: then there is no menu.
-        "grub": bool(shutil.which("update-grub", path=hardhost_facts.PATH))
-        and os.path.exists(boot.MENU),
+        "grub": bool(shutil.which("update-grub", path=programs.PATH)) and os.path.exists(boot.MENU),
         "prepared": prepared(),
         "unheeded": unheeded() if kernel == "off" else "",
     }

@@ -21,7 +21,7 @@ from ansible.module_utils import hardhost_selinux_policy as policy
 from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
-from ansible.module_utils.hardhost_programs import Failed, run
+from ansible.module_utils.hardhost_programs import PATH, Failed, run
 
 SECONDS = 900  # a policy is compiled in seconds, and in minutes on a small host
 LEASE_SECONDS = 2 * SECONDS  # the longest that all of it together may take, packages apart
@@ -188,7 +188,7 @@ def compile_only(text, kind):
             configuration = stream.read() + NO_PROGRAMS
         files.replace(folder + "/etc/selinux/semanage.conf", configuration.encode("utf-8"))
         # A copy of the program: the host's own would change its domain, which may not write to this directory.
-        program = shutil.copy(shutil.which("semodule", path=hardhost_facts.PATH), folder)
+        program = shutil.copy(shutil.which("semodule", path=PATH), folder)
         run(
             [program, "--path", folder, "--store", kind, "--noreload", "--install", path],
             seconds=SECONDS,

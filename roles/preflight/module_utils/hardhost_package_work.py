@@ -12,11 +12,11 @@ import os
 import re
 import shutil
 import struct
-import subprocess
 import time
 
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_packages as packages
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_packages import PackagesError
@@ -228,14 +228,10 @@ def in_unit(words, seconds):
     start = ["systemd-run", "--unit=" + UNIT, "--collect", "--quiet"]
     start += ["--setenv=%s=%s" % pair for pair in sorted(packages.ENVIRONMENT.items())]
     start += ["--description=hardhost: " + " ".join(words[:1]), "/bin/sh", "-c", script, "sh"]
-    done = subprocess.run(
-        start + words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False
-    )
-    if done.returncode:
-        raise PackagesError(
-            "%s could not be started: %s"
-            % (words[0], done.stdout.decode("utf-8", "replace").strip())
-        )
+    try:
+        programs.run(start + words, seconds=60)
+    except programs.Failed as error:
+        raise PackagesError("%s could not be started: %s" % (words[0], error)) from error
     return _ended(words[0], log, code, seconds)
 
 

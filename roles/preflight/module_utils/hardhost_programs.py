@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import subprocess
 
-from ansible.module_utils import hardhost_facts
-
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SECONDS = 300
 
 
@@ -30,7 +29,7 @@ def run(words, given=None, check=True, raw=False, seconds=SECONDS):
             stderr=subprocess.PIPE,
             timeout=seconds,
             check=False,
-            env={"PATH": hardhost_facts.PATH, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+            env={"PATH": PATH, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
         )
     except subprocess.TimeoutExpired as error:
         raise TimedOut("%s has not ended after %d seconds" % (words[0], seconds)) from error

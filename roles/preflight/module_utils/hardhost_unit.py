@@ -9,10 +9,10 @@ import glob
 import os
 import re
 import shlex
-import subprocess
 import time
 
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils.hardhost_keys import KEYS
 
 # Flags whose key has another name. Source: flag and JSON names in moby daemon/config/config.go and
@@ -66,17 +66,7 @@ TRUE, FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", 
 
 def show(unit):
     """The properties of a unit, as `systemctl show` words them; empty where systemd does not run."""
-    try:
-        done = subprocess.run(
-            ["systemctl", "show", unit, "-p", ",".join(PROPERTIES)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=30,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
-    return properties(done.stdout.decode("utf-8", "replace"))
+    return properties(programs.answer(["systemctl", "show", unit, "-p", ",".join(PROPERTIES)], 30))
 
 
 def properties(text):

@@ -9,8 +9,8 @@ import os
 import shutil
 import tempfile
 
-from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_selinux_kernel as kernel
 from ansible.module_utils import hardhost_selinux_store as store
 from ansible.module_utils import hardhost_state as states
@@ -56,7 +56,7 @@ def _boolean(one):
 
 
 def _module(one):
-    if not shutil.which("semodule", path=hardhost_facts.PATH):
+    if not shutil.which("semodule", path=programs.PATH):
         return
     if not one["original"]["present"]:
         if one["target"] in run(["semodule", "-l"], seconds=SECONDS).split():

@@ -127,7 +127,10 @@ class Records:
         self.arguments = ["quiet"]
         monkeypatch.setattr(host, "_boot_time", lambda: BOOTED)
         monkeypatch.setattr(host, "arguments", lambda: self.arguments)
-        monkeypatch.setattr(host.programs, "answer", lambda _words: self.journal)
+        said = {"journalctl": lambda: self.journal}
+        monkeypatch.setattr(
+            host.programs, "answer", lambda words, *_: said.get(words[0], lambda: "")()
+        )
 
     def domains(self) -> list[str] | None:
         found = host.denials(host.kernel_log())
