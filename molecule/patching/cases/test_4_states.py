@@ -22,10 +22,11 @@ CONTROLS = [
     for control in states.controls()
     if control.startswith(("docker_engine", "host_patching")) and control not in ELSEWHERE
 ]
-# What these states show besides: docker.service runs replaced files; lists are older than a source.
+# What these states show besides: docker and containerd run replaced files; lists are older than a source.
 OLD = {"docker_engine/engine_updated": "pending", "host_patching/security_updates": "pending"}
 BESIDES = {
     "replaced": {"host_patching/security_updates": "pending"},
+    "containerd_replaced": {"host_patching/security_updates": "pending"},
     "trusted_source": OLD,
     "trusted_stanza": OLD,
 }

@@ -14,7 +14,8 @@ description:
     and removes or downgrades nothing.
   - Upgrades what preflight has announced and nothing else. Where the lists were old it fetches them, and where they now say
     something else it leaves that to another reading of the host, which judges the restart too.
-  - dockerd goes on running as it was until M(docker_restart), asked for it by this, restarts it with live-restore.
+  - No package's script restarts anything of the engine. containerd is restarted here where it was replaced; dockerd goes on
+    running as it was until M(docker_restart), asked for it by this, restarts it with live-restore.
 options:
   controls: {type: list, elements: str, required: true, description: The ids of the controls to apply.}
   announced: {type: list, elements: dict, default: [], description: The changes that preflight announced for the upgrade.}
@@ -42,55 +43,38 @@ refreshed: {type: bool, returned: always, description: Whether the package lists
 again: {type: bool, returned: always, description: 'Whether there is something else to upgrade than was announced: nothing was.'}
 left: {type: list, returned: always, description: 'What there is to upgrade then.'}
 updated: {type: dict, returned: always, description: 'Per package, [version before, version after].'}
-said: {type: list, returned: always, description: 'The same, in words.'}
+said: {type: list, returned: always, description: 'The same, in words, and what was restarted.'}
+restarted: {type: list, returned: always, description: 'containerd.service, where it was replaced.'}
 held: {type: str, returned: always, description: Why nothing was upgraded after the lists were fetched; empty otherwise.}
 """
 
-import contextlib
 import os
+import time
 
+from ansible.module_utils import hardhost_components as components
 from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_package_work as work
 from ansible.module_utils import hardhost_packages as packages
+from ansible.module_utils import hardhost_policy as policy
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_docker_engine as surface
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.hardhost_packages import PackagesError
 
-POLICY = "/usr/sbin/policy-rc.d"
-# Docker's own packages restart docker.service when they are installed; containerd's keep containers running.
-# Left behind by whoever is killed, it says nothing any more once the packages are done.
-TEXT = b"""#!/bin/sh
-# Written by hardhost while it upgrades the engine, and removed after it: dockerd is restarted once, by its own job.
-systemctl is-active --quiet hardhost-packages.service || exit 0
-case "$1" in docker | docker.*) exit 101 ;; esac
-exit 0
-"""
-
-
-@contextlib.contextmanager
-def no_restart_by_packages():
-    """Keep the packages' scripts from restarting dockerd. Somebody's own policy stays as it is."""
-    found = files.read(POLICY)
-    ours = found is None or found == TEXT  # of a run that was killed
-    if ours:
-        files.replace(POLICY, TEXT, {"uid": 0, "gid": 0, "mode": 0o755})
-    try:
-        yield
-    finally:
-        if ours and not work.at_work():  # else their scripts are still to come
-            files.remove(POLICY)
+RECONNECT_SECONDS = 60  # for a dockerd to find the containerd that was started anew
+PAUSE = 0.5  # seconds between two looks
 
 
 def apply(given, answer):
-    """Upgrade what was announced, and ask for the restart that this, or an upgrade by somebody else, has left over."""
+    """Upgrade what was announced, and see to the restarts that this, or an upgrade by somebody else, has left over."""
     try:
         if surface.UPDATED in given["controls"] and given["announced"]:
             upgrade(given, answer)
     finally:
         ask_for_restart(given)
+        restart_containerd(given, answer)
 
 
 def upgrade(given, answer):
@@ -134,7 +118,7 @@ def install(todo, given, answer):
     with states.work(given["run"], given["holder"], work.longest(given["inputs"])) as state:
         packages.record(state, steps, surface.UPDATED, given["run"])
         before = packages.installed()
-        with no_restart_by_packages():
+        with policy.no_restart_by_packages():
             try:
                 work.install(
                     words(todo), seconds, given["inputs"]["preflight_package_lock_timeout"]
@@ -152,8 +136,39 @@ def ask_for_restart(given):
     why = running.outdated(facts)
     if why and not running.due(facts):
         with states.work(given["run"], given["holder"]) as state:
-            running.ask_for_restart(state, facts, why)
+            running.ask_for_restart(state, facts, why, surface.RUNNING)
             states.release(state, given["run"])
+
+
+def restart_containerd(given, answer):
+    """Start the installed containerd in place of the replaced one. Containers run on, each under a shim of its own."""
+    why = components.service_replaced()
+    if not why:
+        return
+    ends = components.kill_mode()
+    if ends != "process":
+        raise PackagesError(
+            "%s; it is not restarted, for KillMode of its unit is %s and would end the containers: set it to process, "
+            "or restart it when they may stop" % (why, ends)
+        )
+    with states.work(given["run"], given["holder"]) as state:
+        packages.output(["systemctl", "restart", components.SERVICE], RECONNECT_SECONDS)
+        answer["restarted"] = [components.SERVICE]
+        answer["said"] = answer["said"] + ["%s: restarted" % components.SERVICE]
+        wait_for_dockerd()
+        states.release(state, given["run"])
+
+
+def wait_for_dockerd():
+    """Until dockerd, where it runs, has found its containerd again: what comes next tries a container."""
+    facts = hardhost_facts.collect_local()
+    deadline = time.monotonic() + RECONNECT_SECONDS
+    while facts["engine"]["running"] and "containerd" not in components.in_use(facts):
+        if time.monotonic() > deadline:
+            raise PackagesError(
+                "dockerd does not find the restarted containerd; see journalctl -u docker -u containerd"
+            )
+        time.sleep(PAUSE)
 
 
 def foreseen(given):
@@ -169,7 +184,7 @@ def foreseen(given):
         shown[key] = "".join("%s: %s\n" % (one["what"], one[key]) for one in found)
     return dict(
         nothing(),
-        changed=any(one["what"].startswith(surface.PACKAGE) for one in found),
+        changed=any(one["what"].startswith((surface.PACKAGE, surface.CONTAINERD)) for one in found),
         diff=[shown],
     )
 
@@ -187,7 +202,15 @@ def unsaid(given, answer):
 
 def nothing():
     """The answer of a call that did nothing."""
-    return {"refreshed": False, "again": False, "left": [], "updated": {}, "said": [], "held": ""}
+    return {
+        "refreshed": False,
+        "again": False,
+        "left": [],
+        "updated": {},
+        "said": [],
+        "held": "",
+        "restarted": [],
+    }
 
 
 def main():
@@ -216,7 +239,7 @@ def main():
         module.fail_json(msg="the engine was not upgraded: %s" % files.why(error), **answer)
     for text in unsaid(given, answer):
         module.warn("the engine is not upgraded: %s" % text)
-    module.exit_json(changed=bool(answer["updated"]), **answer)
+    module.exit_json(changed=bool(answer["updated"] or answer["restarted"]), **answer)
 
 
 if __name__ == "__main__":

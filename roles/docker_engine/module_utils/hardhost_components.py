@@ -7,6 +7,7 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 
@@ -19,6 +20,7 @@ from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.hardhost_packages import PackagesError
 
 PROGRAMS = {"engine": "dockerd", "containerd": "containerd", "runc": "runc"}
+SERVICE = "containerd.service"
 OWN_CONTAINERD = "/run/docker/containerd/containerd.pid"  # of a dockerd that has started one itself
 
 
@@ -72,10 +74,28 @@ def outdated(runs, installed):
     return ""
 
 
+def service_replaced():
+    """Why the containerd that systemd has started is not the one that is installed; "" where it is, or none runs.
+
+    Read from /proc alone, for every converge asks.
+    """
+    pid = units.show(SERVICE).get("MainPID", "")
+    process = units.process(int(pid)) if pid.isdigit() and int(pid) else None
+    program, mark, _rest = (process or {"executable": ""})["executable"].partition(" (deleted)")
+    if not mark or not os.path.exists(program):  # one that was removed has nothing to start
+        return ""
+    return "the containerd that runs was replaced by another one since"
+
+
+def kill_mode():
+    """What a restart of containerd's unit ends: "process" alone leaves containers."""
+    return packages.output(["systemctl", "show", SERVICE, "-p", "KillMode", "--value"]).strip()
+
+
 def _containerds():
     """The processes that may be the daemon's containerd."""
     pids = (
-        units.show("containerd.service").get("MainPID", ""),
+        units.show(SERVICE).get("MainPID", ""),
         (files.read(OWN_CONTAINERD) or b"").decode("ascii", "replace").strip(),
     )
     found = [units.process(int(pid)) for pid in pids if pid.isdigit() and int(pid)]

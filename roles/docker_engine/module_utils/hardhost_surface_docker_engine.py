@@ -24,6 +24,7 @@ PINNED = MAIN + ("docker-ce-cli", "docker-cli", "moby-cli", "docker-ce-rootless-
 # What keeps containers running while dockerd is away, and knows only shims of its own time (containerd 2.0 has dropped v1's).
 KEEPERS = ("containerd", "containerd.io")
 PACKAGE = "package "  # before a package's name, in what would change
+CONTAINERD = "containerd"
 
 
 def read(_facts, _inputs):
@@ -44,9 +45,12 @@ def changes(control, facts, inputs):
 
 
 def restart_due(facts):
-    """A dockerd that was replaced, by an upgrade of ours that was cut off or by somebody else."""
-    why = running.outdated(facts)
-    return [{"what": "dockerd", "before": why, "after": "restarted", "restart": why}] if why else []
+    """A dockerd or containerd that was replaced, by an upgrade of ours that was cut off or by somebody else."""
+    why, replaced = running.outdated(facts), components.service_replaced()
+    shown = [{"what": CONTAINERD, "before": replaced, "after": "restarted"}] if replaced else []
+    if why:
+        shown.append({"what": "dockerd", "before": why, "after": "restarted", "restart": why})
+    return shown
 
 
 def upgrades(facts, inputs):
@@ -219,7 +223,7 @@ def observe(facts, inputs, settings):
     """What the checks want to know, for `{control id: settings}`."""
     readers = {
         UPDATED: observe_updates,
-        RUNNING: lambda facts, _inputs: {"why": running.outdated(facts), "problem": ""},
+        RUNNING: observe_running,
         FIXED: lambda facts, _inputs: components.observe(facts),
         PARTITION: observe_partition,
     }
@@ -230,6 +234,15 @@ def observe(facts, inputs, settings):
         except PackagesError as error:
             found[identifier] = {"problem": str(error)}
     return found
+
+
+def observe_running(facts, _inputs):
+    """Why dockerd, and why containerd, is not the installed one; "" where it is."""
+    return {
+        "why": running.outdated(facts),
+        "containerd": components.service_replaced(),
+        "problem": "",
+    }
 
 
 def observe_updates(facts, inputs):

@@ -56,9 +56,11 @@ def write(todo, run, holder):
             programs.run(["systemctl", "daemon-reload"])
         programs.run(["/bin/sh", block.SCRIPT])
         programs.run(["systemctl", "start", block.TIMER])
-        whys = [found["restart"] for found in todo.values() if found["restart"]]
-        if whys:
-            running.ask_for_restart(state, hardhost_facts.collect_local(), whys[0])
+        asking = [
+            (one["restart"], identifier) for identifier, one in todo.items() if one["restart"]
+        ]
+        if asking:
+            running.ask_for_restart(state, hardhost_facts.collect_local(), *asking[0])
 
 
 def record_chains(state, run, control, tools):

@@ -258,9 +258,9 @@ def _boot(state, control, parameters, _facts):
         )
 
 
-def _daemon(state, _control, _parameters, facts):
+def _daemon(state, control, _parameters, facts):
     """docker_restart does the restart: here it is only said that one is due."""
-    running.ask_for_restart(state, facts, DUE)
+    running.ask_for_restart(state, facts, DUE, control)
     states.save(state)
 
 

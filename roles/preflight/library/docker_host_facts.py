@@ -123,6 +123,7 @@ def foreseen(found, facts, parameters, targets):
         inputs,
         [(one["leaf"], one["original"]) for one in back],
         any(drop_ins.carried(one) for one in targets),
+        {control for one in targets for control in one["controls"]},
     )
     closed = window.closed(
         inputs.get("docker_restart_policy"), inputs.get("docker_restart_window") or {}

@@ -385,10 +385,11 @@ def _would_be_enabled(facts):
     return not facts["engine"]["running"] and facts["unit"].get("UnitFileState") == "disabled"
 
 
-def restart(decisions, facts, inputs, removed, drop_ins_back=False):
+def restart(decisions, facts, inputs, removed, drop_ins_back=False, taken_back=()):
     """What a converge means for the running daemon: `{needed, why, running, containers, allowed, reason}`.
 
-    `removed` are the leaves that `undo` would take back, `drop_ins_back` says whether it takes back a drop-in of the unit.
+    `removed` are the leaves that `undo` would take back, `drop_ins_back` says whether it takes back a drop-in of the unit, and
+    `taken_back` are the controls of which it takes back anything.
     `running` counts the containers that run, `containers` names those that would be stopped and started again.
     """
     answer = {
@@ -409,7 +410,7 @@ def restart(decisions, facts, inputs, removed, drop_ins_back=False):
     wanted = data if same(options, daemon["options"]) else word(options, data)
     found = running_daemon.step(running_daemon.known(facts), wanted, running_daemon.shown(facts))
     answer["needed"], answer["why"] = running_daemon.with_due(
-        found, _due(decisions, facts, drop_ins_back)
+        found, _due(decisions, facts, drop_ins_back, taken_back)
     )
     if answer["needed"] == "restart":
         answer["reason"], containers = withheld(
@@ -419,7 +420,7 @@ def restart(decisions, facts, inputs, removed, drop_ins_back=False):
     return answer
 
 
-def _due(decisions, facts, drop_ins_back):
+def _due(decisions, facts, drop_ins_back, taken_back):
     """Why dockerd is to be started anew besides its file: due already, or announced by a change to come or by an undo."""
     announced = [
         change["restart"]
@@ -430,7 +431,7 @@ def _due(decisions, facts, drop_ins_back):
     ]
     if drop_ins_back:
         announced.append(drop_ins.UNIT)
-    return running_daemon.due(facts) or next(iter(announced), "")
+    return running_daemon.due(facts, taken_back) or next(iter(announced), "")
 
 
 def hold_upgrade(decisions, foreseen):
@@ -463,7 +464,7 @@ def withheld(facts, options, ordered):
     """`(reason, containers)`: why a restart into these options must not happen now, and which containers it would stop.
 
     `ordered`: the operator accepts that containers stop. Nobody can order a restart into flags or a file with which dockerd
-    has never been seen to start: there would be no way back.
+    has never been seen to start: there would be no way back; nor one that containers would not survive.
     """
     why, containers = stopped_by_restart(facts, options)
     if running_daemon.known(facts) is None:
@@ -482,9 +483,30 @@ def withheld(facts, options, ordered):
             "the unit's flags were changed since dockerd was started (%s); restart Docker by hand first, to see that it "
             "starts with them" % ", ".join(changed_keys(started, now))
         ), containers
+    silent = _without_collector(facts)
+    if silent:
+        return silent, containers
     if containers and not ordered:
         return "%s; docker_restart_stop_containers: true orders it" % why, containers
     return "", containers
+
+
+def _without_collector(facts):
+    """Running containers whose logs nobody takes: a dockerd that starts cannot attach to them (moby daemon.go, restore).
+
+    It would go on without them, their network taken down. Nobody can order that: they would not start again either.
+    """
+    silent = facts["silent_collectors"]
+    lost = [one for one in running(facts) if one["log_target"] in silent]
+    if not lost:
+        return ""
+    return (
+        "%s, and a dockerd that starts now would lose the containers that log there: %s; start the collector, or stop them"
+        % (
+            "; ".join(sorted({silent[one["log_target"]] for one in lost})),
+            named(lost),
+        )
+    )
 
 
 def stopped_by_restart(facts, options):

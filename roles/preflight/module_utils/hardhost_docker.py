@@ -113,6 +113,15 @@ def container_facts(identifier, socket_path=SOCKET):
         "restart_policy": (host.get("RestartPolicy") or {}).get("Name", ""),
         "auto_remove": bool(host.get("AutoRemove")),
         "log_driver": (host.get("LogConfig") or {}).get("Type", ""),
+        "log_target": log_target(host.get("LogConfig") or {}),
         "swarm": "com.docker.swarm.task" in (inspected["Config"].get("Labels") or {}),
         "published": sorted((host.get("PortBindings") or {}).keys()),
     }
+
+
+def log_target(given):
+    """Where a container's lines go, of its LogConfig; "" where nobody has to answer there for the container to start."""
+    options = given.get("Config") or {}
+    if "true" in (options.get("fluentd-async"), options.get("fluentd-async-connect")):
+        return ""
+    return options.get("%s-address" % given.get("Type", ""), "")

@@ -10,10 +10,11 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 
 from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_files as files
+from ansible.module_utils import hardhost_log_target as log_targets
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_selinux_kernel as selinux
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
@@ -29,7 +30,6 @@ FAMILIES = {
     "almalinux": "redhat",
     "ol": "redhat",
 }
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def collect():
@@ -46,6 +46,7 @@ def collect():
     facts.update(_api(facts["engine"]))
     facts["data_roots"] = _data_roots(facts)
     facts["containerd_error"] = _containerd(facts)
+    facts["silent_collectors"] = _silent_collectors(facts["containers"])
     return facts
 
 
@@ -76,7 +77,7 @@ def collect_local(directory=states.DIRECTORY):
 
 def collect_configured():
     """Unit, its flags and daemon.json: what tells which files Docker reads; asks no program but systemd."""
-    os.environ["PATH"] = PATH  # a login shell's PATH on Debian has no sbin
+    os.environ["PATH"] = programs.PATH  # a login shell's PATH on Debian has no sbin
     unit = units.show("docker.service")
     configured = units.command(unit)
     return {
@@ -146,29 +147,16 @@ def _engine(process):
     return engine
 
 
-def _output(words):
-    try:
-        done = subprocess.run(
-            words,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=60,
-            check=False,
-            env={"PATH": PATH, "LC_ALL": "C"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode("utf-8", "replace")
-
-
 def _first_version(words):
-    found = re.search(r"version (\d[^\s,]*)", _output(words))
+    found = re.search(r"version (\d[^\s,]*)", programs.answer(words))
     return found.group(1) if found else ""
 
 
 def _candidate():
     """The version the package manager would install, where it can say so without the network."""
-    found = re.search(r"Candidate: (?:\d+:)?(\d\S*)", _output(["apt-cache", "policy", "docker.io"]))
+    found = re.search(
+        r"Candidate: (?:\d+:)?(\d\S*)", programs.answer(["apt-cache", "policy", "docker.io"])
+    )
     return found.group(1) if found else ""
 
 
@@ -198,7 +186,9 @@ def _bridge_netfilter():
         return {"active": True, "loadable": True}
     return {
         "active": False,
-        "loadable": bool(_output(["modprobe", "-n", "-v", "br_netfilter"]).startswith("insmod")),
+        "loadable": bool(
+            programs.answer(["modprobe", "-n", "-v", "br_netfilter"]).startswith("insmod")
+        ),
     }
 
 
@@ -332,6 +322,13 @@ def _containerd(facts):
     finally:
         connection.close()
     return ""
+
+
+def _silent_collectors(containers):
+    """`{target: why}` of the places to which running containers log and where nobody answers; each is asked once."""
+    targets = {one["log_target"] for one in containers if one["running"]}
+    found = {target: log_targets.unreachable(target) for target in sorted(targets)}
+    return {target: why for target, why in found.items() if why}
 
 
 def _state(directory):

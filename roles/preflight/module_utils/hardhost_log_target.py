@@ -18,6 +18,7 @@ SCHEMES = {
     "syslog": ("tcp", "tcp+tls", "udp", "unix", "unixgram"),
 }
 STREAMS = ("tcp", "tcp+tls", "tls", "")  # of these a driver that cannot connect fails the start
+DATAGRAMS = ("udp",)  # nobody answers these, but a name that is not known fails the start too
 FLUENTD = 24224
 
 
@@ -60,14 +61,20 @@ def unreadable(path):
 
 
 def unreachable(target):
-    """Why nobody takes a connection there; "" where somebody does, or none is made for this kind of target."""
-    scheme, host, port = parse(target or "") or ("udp", "", 0)
+    """Why a container with this target would not start; "" where it would, as far as can be seen without sending anything."""
+    found = parse(target or "")
+    if not found:
+        return ""
+    scheme, host, port = found
     if scheme in ("unix", "unixgram"):
         return "" if os.path.exists(host) else "%s is not there" % host
-    if scheme not in STREAMS:
-        return ""
     try:
-        socket.create_connection((host, port or FLUENTD), SECONDS).close()
+        if scheme in STREAMS:
+            socket.create_connection((host, port or FLUENTD), SECONDS).close()
+        elif scheme in DATAGRAMS:
+            socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except socket.gaierror as error:
+        return "%s: its name is not known (%s)" % (target, error.strerror or error)
     except OSError as error:
         return "%s does not answer (%s)" % (target, error.strerror or error)
     return ""

@@ -95,12 +95,11 @@ def note(state, process, data, started_with=None):
         "file": states.keep(data),
         "drop_ins": started_with,
     }
-    if asked:
-        state["daemon"]["due"] = asked
+    state["daemon"].update(asked)
 
 
-def ask_for_restart(state, facts, why):
-    """Have docker_restart start this very process anew though its file is in force. The caller saves.
+def ask_for_restart(state, facts, why, control):
+    """Have docker_restart start this very process anew for a control, though its file is in force. The caller saves.
 
     Kept with the record of the daemon's start, which the next start replaces. Where it is not known with which file dockerd
     runs, a restart is due anyway.
@@ -109,24 +108,33 @@ def ask_for_restart(state, facts, why):
     if not facts["process"] or in_force is None:
         return
     note(state, facts["process"], in_force)
-    state["daemon"]["due"] = why
+    state["daemon"].update(due=why, due_for=control)
 
 
-def due(facts):
+def ask_no_more(state, controls):
+    """Forget what these controls have asked for: they were taken back. The caller saves."""
+    if state["daemon"] and state["daemon"].get("due_for") in controls:
+        del state["daemon"]["due"], state["daemon"]["due_for"]
+
+
+def due(facts, taken_back=()):
     """Why this process of dockerd is to be started anew besides its file; "" where nothing asks for it.
 
-    A role has asked for it, or a drop-in of the unit waits.
+    A role has asked for it, and its control is not one of those that are `taken_back`; or a drop-in of the unit waits.
     """
-    asked = _asked(facts["state"], facts["process"])
+    record = _asked(facts["state"], facts["process"])
+    asked = "" if record.get("due_for") in taken_back else record.get("due", "")
     waits = drop_ins.UNIT if facts["process"] and drop_ins.pending(facts) else ""
     return ", ".join(filter(None, (asked, waits)))
 
 
 def _asked(state, process):
-    """Why a role has asked for a restart of this very process; "" where none has."""
+    """`{due, due_for}`: why, and for which control, a role has asked for a restart of this very process; {} where none has."""
     recorded, process = state["daemon"] or {}, process or {}
     same_process = all(recorded.get(key) == process.get(key) for key in ("pid", "started"))
-    return recorded.get("due", "") if same_process and recorded.get("boot") == units.boot() else ""
+    if not same_process or recorded.get("boot") != units.boot():
+        return {}
+    return {key: recorded[key] for key in ("due", "due_for") if key in recorded}
 
 
 def with_due(found, why):

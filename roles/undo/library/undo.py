@@ -81,7 +81,14 @@ class Unfinished(Refused):
 
 
 # Of one step; where the state cannot be written no further one is taken.
-FAILURES = (Refused, OSError, subprocess.SubprocessError, states.StateError, audit_rules.AuditError)
+FAILURES = (
+    Refused,
+    OSError,
+    programs.Failed,
+    subprocess.SubprocessError,
+    states.StateError,
+    audit_rules.AuditError,
+)
 
 
 class Work:
@@ -140,6 +147,8 @@ class Work:
         self._take([], lambda: reload_systemd(self.targets))
         if any(one["target"].startswith("/etc/audit/rules.d/") for one in self.targets):
             self._take([], audit_rules.merge)
+        taken = {control for one in self.targets for control in one["controls"]} - self.held
+        running.ask_no_more(self.state, taken)
         # What is left of them are conflicts which the operator has told us to leave.
         self._forget([one for one in self.targets if not self.held & set(one["controls"])])
         if self.failed:
@@ -548,29 +557,19 @@ def unload_profile(name, present_before):
 
 def done_by_program(words):
     """Whether a program of the host did what it was asked to; what it says is nobody's business."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    environment = {"PATH": hardhost_facts.PATH}
     try:
-        return not subprocess.run(
-            words, timeout=60, check=False, env=environment, **quiet
-        ).returncode
-    except OSError:  # the program is gone, and with it what it had made
+        programs.run(words, seconds=60)
+    except programs.Failed:  # it may be gone, and with it what it had made
         return False
+    return True
 
 
 def run_program(words):
     """Run one of the host's programs. Refused with its words."""
-    done = subprocess.run(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=300,
-        check=False,
-        env={"PATH": hardhost_facts.PATH},
-    )
-    if done.returncode:
-        said = done.stdout.decode("utf-8", "replace").strip()
-        raise Refused("%s: %s" % (" ".join(words[:3]), said))
+    try:
+        programs.run(words)
+    except programs.Failed as error:
+        raise Refused("%s: %s" % (" ".join(words[:3]), error)) from error
 
 
 def failure(error, targets):
@@ -692,14 +691,7 @@ def reload_systemd(targets):
         one["kind"] == "file" and one["target"].startswith("/etc/systemd/system/")
         for one in targets
     ):
-        subprocess.run(
-            ["systemctl", "daemon-reload"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=60,
-            check=False,
-            env={"PATH": hardhost_facts.PATH},
-        )
+        done_by_program(["systemctl", "daemon-reload"])
 
 
 def take_back(one):

@@ -1,4 +1,4 @@
-"""The process of dockerd is the program that is on the disk."""
+"""The processes of dockerd and containerd are the programs that are on the disk."""
 
 from __future__ import annotations
 
@@ -13,4 +13,6 @@ def check(host: ObservedHost, control: dict[str, Any], _artifact: dict[str, Any]
         return failed(found["problem"])
     if found["why"]:
         return failed(f"{found['why']}: restart Docker under live-restore")
+    if found["containerd"]:
+        return failed(f"{found['containerd']}: restart containerd, containers run on meanwhile")
     return passed(f"dockerd {host.reading['engine']['version']} runs from the program on the disk")

@@ -63,3 +63,18 @@ def test_an_old_kernel_and_one_that_a_reboot_does_not_change() -> None:
     assert kernel("1 runs, 2 is installed", "").reason == "1 runs, 2 is installed: reboot the host"
     vain = kernel("1 runs", "1 runs; not repeated")
     assert (vain.status, vain.reason) == ("fail", "1 runs; not repeated: see the boot loader")
+
+
+@pytest.mark.parametrize(
+    ("why", "containerd", "words"),
+    [("", "", ""), ("dockerd 1 runs", "", "restart Docker"), ("", "it was replaced", "containerd")],
+)
+def test_what_runs_of_the_engine_is_what_is_installed(
+    why: str, containerd: str, words: str
+) -> None:
+    found = {"problem": "", "why": why, "containerd": containerd}
+    reading = {"surfaces": {"docker_engine": {"a/x": found}}, "engine": {"version": "26.1.5"}}
+    judge = importlib.import_module("checks.engine_running_updated").check
+    verdict: Verdict = judge(ObservedHost("db1", reading), {"id": "a/x"}, {})
+    assert (verdict.status == "pass") == (not words)
+    assert words in verdict.reason

@@ -62,6 +62,7 @@ _QUIET: Json = {
     "data_roots": [],
     "api_error": "",
     "containerd_error": "",
+    "silent_collectors": {},
     "state_error": "",
     "state": {
         "version": 1,
@@ -115,6 +116,7 @@ def container(name: str, **changed: Any) -> Json:
         "security_options": [],
         "auto_remove": False,
         "log_driver": "json-file",
+        "log_target": "",
     }
     return {**found, **changed}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,7 +80,7 @@ class Asked:
         monkeypatch.setattr(engine_packages.hardhost_facts, "collect_local", lambda: host)
         leased = contextlib.nullcontext(state)
         monkeypatch.setattr(engine_packages.states, "work", lambda *_: leased)
-        monkeypatch.setattr(running, "ask_for_restart", lambda _s, _f, why: self.whys.append(why))
+        monkeypatch.setattr(running, "ask_for_restart", lambda *given: self.whys.append(given[2]))
         monkeypatch.setattr(running.units, "boot", lambda: "this boot")
 
 
@@ -120,41 +119,38 @@ def test_nobody_is_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked.whys == []
 
 
-@pytest.fixture
-def policy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    path = tmp_path / "policy-rc.d"
-    owner = {"uid": path.parent.stat().st_uid, "gid": path.parent.stat().st_gid}
-    replace = engine_packages.files.replace
-    monkeypatch.setattr(engine_packages, "POLICY", str(path))
-    monkeypatch.setattr(
-        engine_packages.files, "replace", lambda p, data, d: replace(p, data, {**d, **owner})
-    )
-    monkeypatch.setattr(engine_packages.work, "at_work", lambda: False)
-    return path
+class Containerd:
+    """A host on which containerd was replaced, and what is asked of systemd."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, mode: str = "process") -> None:
+        self.done: list[list[str]] = []
+        self.looks = [{}, {"containerd": "1.7.24"}]
+        components = engine_packages.components
+        monkeypatch.setattr(components, "service_replaced", lambda: "it was replaced")
+        monkeypatch.setattr(components, "kill_mode", lambda: mode)
+        monkeypatch.setattr(components, "in_use", lambda _facts: self.looks.pop(0))
+        monkeypatch.setattr(engine_packages, "PAUSE", 0)
+        monkeypatch.setattr(
+            engine_packages.packages, "output", lambda words, _seconds: self.done.append(words)
+        )
 
 
-def test_packages_do_not_restart_dockerd_while_they_are_installed(policy: Path) -> None:
-    with engine_packages.no_restart_by_packages():
-        assert policy.read_bytes() == engine_packages.TEXT
-        assert policy.stat().st_mode & 0o777 == 0o755
-    assert not policy.exists()
+def test_a_containerd_that_was_replaced_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the run goes on only when dockerd has found it again."""
+    Asked(monkeypatch, facts())
+    containerd, answer = Containerd(monkeypatch), engine_packages.nothing()
+    only = dict(given(), controls=["docker_engine/engine_running_updated"])
+    engine_packages.apply(only, answer)
+    assert containerd.done == [["systemctl", "restart", "containerd.service"]]
+    assert containerd.looks == []
+    assert answer["restarted"] == ["containerd.service"]
 
 
-def test_the_policy_outlasts_a_run_that_packages_outlast(
-    policy: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_unit_whose_restart_would_end_containers_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(engine_packages.work, "at_work", lambda: True)
-    with engine_packages.no_restart_by_packages():
-        pass
-    assert policy.exists()
-    monkeypatch.setattr(engine_packages.work, "at_work", lambda: False)
-    with engine_packages.no_restart_by_packages():
-        pass
-    assert not policy.exists()
-
-
-def test_a_policy_of_somebody_else_stays(policy: Path) -> None:
-    policy.write_text("#!/bin/sh\nexit 101\n")
-    with engine_packages.no_restart_by_packages():
-        assert policy.read_text() == "#!/bin/sh\nexit 101\n"
-    assert policy.read_text() == "#!/bin/sh\nexit 101\n"
+    Asked(monkeypatch, facts())
+    containerd = Containerd(monkeypatch, mode="control-group")
+    with pytest.raises(engine_packages.PackagesError, match="KillMode of its unit"):
+        engine_packages.restart_containerd(given(), engine_packages.nothing())
+    assert containerd.done == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -161,6 +162,36 @@ def test_a_daemon_that_was_replaced_is_announced_as_a_restart(
     assert surface.changes({"id": control, "settings": {}}, facts(), {}) == []
 
 
+def test_a_containerd_that_was_replaced_is_announced_without_a_restart_of_dockerd(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(surface.components, "service_replaced", lambda: "replaced")
+    (change,) = surface.changes({"id": surface.RUNNING, "settings": {}}, facts(), {})
+    assert change == {"what": "containerd", "before": "replaced", "after": "restarted"}
+    assert surface.observe(facts(), {}, {surface.RUNNING: {}})[surface.RUNNING] == {
+        "why": "",
+        "containerd": "replaced",
+        "problem": "",
+    }
+
+
+def test_a_replaced_containerd_is_seen_in_its_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "containerd"
+    program.touch()
+    process = {"executable": f"{program} (deleted)"}
+    monkeypatch.setattr(surface.components.units, "show", lambda _unit: {"MainPID": "7"})
+    monkeypatch.setattr(surface.components.units, "process", lambda _pid: process)
+    assert "was replaced" in surface.components.service_replaced()
+    program.unlink()
+    assert surface.components.service_replaced() == "", "nothing is there to start"
+    process["executable"] = str(program)
+    assert surface.components.service_replaced() == ""
+    monkeypatch.setattr(surface.components.units, "show", lambda _unit: {"MainPID": "0"})
+    assert surface.components.service_replaced() == ""
+
+
 def test_a_restart_that_is_due_holds_no_upgrade_back_that_was_made() -> None:
     why = "dockerd 26.1.5 runs, 26.1.6 is installed"
     due = {"what": "dockerd", "before": why, "after": "restarted", "restart": why}
@@ -168,6 +199,17 @@ def test_a_restart_that_is_due_holds_no_upgrade_back_that_was_made() -> None:
     assert decisions.restart(planned, facts(), {}, [])["why"] == [why]
     assert not decisions.hold_upgrade(planned, {"allowed": False, "reason": "containers run"})
     assert planned[decisions.UPGRADE]["decision"] == "apply"
+
+
+def test_a_restart_that_a_control_asked_for_is_not_foreseen_where_it_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(running.units, "boot", lambda: "b")
+    record = {"boot": "b", "pid": 1, "started": 1, "file": "", "drop_ins": {}}
+    host = facts(state={"daemon": {**record, "due": "AppArmor", "due_for": "a/b"}})
+    monkeypatch.setattr(running, "known", lambda _facts: b"")
+    assert decisions.restart({}, host, {}, [])["why"] == ["AppArmor"]
+    assert decisions.restart({}, host, {}, [], taken_back={"a/b"})["needed"] == "none"
 
 
 def test_an_upgrade_waits_with_its_restart() -> None:

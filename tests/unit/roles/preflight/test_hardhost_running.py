@@ -132,8 +132,25 @@ def test_what_was_asked_for_survives_a_record_of_the_same_process(
     """daemon.json is written after a role has asked, and may need a reload only."""
     monkeypatch.setattr(running.units, "boot", lambda: "b")
     host = facts(process=PROCESS)
-    running.ask_for_restart(host["state"], host, "AppArmor")
+    running.ask_for_restart(host["state"], host, "AppArmor", "a/b")
     running.note(host["state"], PROCESS, OLD)
     assert running.due(host) == "AppArmor"
     running.note(host["state"], {**PROCESS, "started": 101}, OLD)
     assert running.due({**host, "process": {**PROCESS, "started": 101}}) == ""
+
+
+def test_what_was_asked_for_goes_with_the_control_that_asked(
+    state_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is foreseen, before it is done."""
+    monkeypatch.setattr(running.units, "boot", lambda: "b")
+    host = facts(process=PROCESS)
+    running.ask_for_restart(host["state"], host, "AppArmor", "a/b")
+    assert running.due(host, {"a/b"}) == ""
+    assert running.due(host, {"a/c"}) == "AppArmor"
+    running.ask_no_more(host["state"], {"a/c"})
+    assert running.due(host) == "AppArmor"
+    running.ask_no_more(host["state"], {"a/b"})
+    assert running.due(host) == ""
+    assert set(host["state"]["daemon"]) == {"boot", "pid", "started", "file", "drop_ins"}
+    running.ask_no_more(facts()["state"], {"a/b"})

@@ -200,6 +200,23 @@ def test_until_it_is_in_force_it_can_count_again(host: Host) -> None:
     assert [change["leaf"] for change in states.load()["undone"]] == [["icc"]]
 
 
+@pytest.mark.parametrize(("control", "left"), [("a/b", {}), ("a/c", {"due": "why"})])
+def test_a_restart_for_a_control_that_is_taken_back_is_not_due_any_more(
+    host: Host, control: str, left: Json
+) -> None:
+    file = host.directory / "file"
+    file.write_text("ours")
+    host.had("file", file, ABSENT, managed.content(str(file)))
+    with states.locked():
+        state = states.load()
+        state["daemon"] = {"boot": "b", "pid": 1, "started": 1, "file": "", "drop_ins": {}}
+        state["daemon"].update(due="why", due_for=control)
+        states.save(state)
+    host.undo()
+    daemon = states.load()["daemon"]
+    assert {key: daemon[key] for key in ("due",) if key in daemon} == left
+
+
 def test_a_foreign_change_stops_it_unless_told_otherwise(host: Host) -> None:
     host.path.write_text('{"icc": true}')
     host.had_set(["icc"], ABSENT, present(False))
