@@ -1,4 +1,5 @@
-"""The surface of docker_daemon besides daemon.json: by which addresses and with which certificates the API is served.
+"""The surface of docker_daemon besides daemon.json: by which addresses and with which certificates the API is served, and
+whether the collector of logs answers.
 
 `plan` is shared with the module that applies it: what preflight announces is what is done.
 
@@ -11,6 +12,7 @@ from ansible.module_utils import hardhost_certificates as certificates
 from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_given as given_files
 from ansible.module_utils import hardhost_listen as listen
+from ansible.module_utils import hardhost_log_target as log_target
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_permissions as permissions
 from ansible.module_utils.hardhost_preconditions import hold
@@ -69,9 +71,19 @@ def changes(control, facts, _inputs):
 
 
 def observe(facts, _inputs, settings):
-    """How the API is served over TCP, where a control wants that."""
+    """How the API is served over TCP, and whether the collector of logs answers, where a control wants that."""
     wanted = [one["docker_daemon_tls"] for one in settings.values() if one.get("docker_daemon_tls")]
-    return {"tls": listen.observe(wanted[0], facts)} if wanted else {}
+    found = {"tls": listen.observe(wanted[0], facts)} if wanted else {}
+    for one in settings.values():
+        options = one.get("docker_daemon_options") or {}
+        if "log-driver" in options:
+            found["log_target"] = log_target.unreachable(_address(options.get("log-opts") or {}))
+    return found
+
+
+def _address(options):
+    """Where logs are sent, by these options of the driver; "" where they name nothing."""
+    return next((value for key, value in options.items() if key.endswith("-address")), "")
 
 
 def tls_usable(facts, _inputs, control):

@@ -14,7 +14,7 @@ from ansible.module_utils import hardhost_containment as containment
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_log_target as logging
 from ansible.module_utils import hardhost_selinux_store as selinux_store
-from ansible.module_utils.hardhost_options import look
+from ansible.module_utils.hardhost_options import leaves, look, satisfied
 from ansible.module_utils.hardhost_problems import LOCAL_LOG_DRIVERS
 
 
@@ -76,8 +76,8 @@ def local_log_driver(facts, _inputs, _control):
     )
 
 
-def log_target_usable(_facts, inputs, _control):
-    """With a target that is missing or does not answer, no container would start any more."""
+def log_target_usable(facts, inputs, control):
+    """With a target that is missing or does not answer, no container would start any more; where it is in force, none does."""
     driver, target = inputs.get("docker_daemon_log_driver"), inputs.get("docker_daemon_log_target")
     problem = logging.wrong(driver, target) or logging.unreadable(
         inputs.get("docker_daemon_log_tls_ca")
@@ -85,12 +85,28 @@ def log_target_usable(_facts, inputs, _control):
     if problem:
         return hold(problem, "mend the input")
     problem = logging.unreachable(target)
-    if problem:
+    if not problem:
+        return None
+    if _logs_there(facts, driver, control):
         return hold(
-            "%s: no container would start with it" % problem,
-            "start the collector, or open the way to it",
+            "IT IS IN FORCE, AND NO CONTAINER STARTS: %s" % problem,
+            "start the collector, or open the way to it; or take it back for now: rollback.yml with "
+            "hardhost_rollback_scope: controls and hardhost_rollback_controls: [%s]"
+            % control["id"],
         )
-    return None
+    return hold(
+        "%s: no container would start with it" % problem,
+        "start the collector, or open the way to it",
+    )
+
+
+def _logs_there(facts, driver, control):
+    """Whether the running daemon sends logs where this control wants them: driver by driver, and by its file."""
+    wanted = leaves(control["settings"].get("docker_daemon_options", {}))
+    options = facts["daemon_json"]["options"]
+    return facts["info"].get("LoggingDriver") == driver and all(
+        satisfied(look(options, leaf), wish) for leaf, wish in wanted
+    )
 
 
 def no_mutual_tls(facts, _inputs, _control):

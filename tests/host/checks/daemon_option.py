@@ -35,6 +35,11 @@ def _log_level(reading: Reading, _options: dict[str, Any]) -> str:
     )
 
 
+def _log_driver(reading: Reading, _options: dict[str, Any]) -> str:
+    problem = reading.get("surfaces", {}).get("docker_daemon", {}).get("log_target")
+    return f"it is in force, and no container starts with it: {problem}" if problem else ""
+
+
 def _log_options(reading: Reading, options: dict[str, Any]) -> str:
     driver = reading["info"]["LoggingDriver"]
     wanted = options.get("log-driver")
@@ -95,6 +100,7 @@ DEFEATED = {
     "default-ulimits": _ulimits,
     "ip-forward-no-drop": _forwarding,
     "iptables": _iptables,
+    "log-driver": _log_driver,
     "log-level": _log_level,
     "log-opts": _log_options,
     "seccomp-profile": _seccomp,

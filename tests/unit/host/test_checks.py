@@ -385,5 +385,9 @@ def test_another_driver_is_what_log_destination_wants(reading: Reading) -> None:
         reading["file"][where]["log-driver"] = "journald"
     wanted = options(log_driver="journald", log_opts={"max-size": {"without": ["*"]}})
     assert run("daemon_option", reading, wanted).status == "pass"
+    reading["surfaces"] = {"docker_daemon": {"log_target": "it does not answer"}}
+    assert "no container starts" in run("daemon_option", reading, wanted).reason
+    reading["surfaces"] = {"docker_daemon": {"log_target": ""}}
+    assert run("daemon_option", reading, wanted).status == "pass"
     reading["file"]["options"]["log-opts"] = {"max-size": "1m"}
     assert run("daemon_option", reading, wanted).status == "fail"

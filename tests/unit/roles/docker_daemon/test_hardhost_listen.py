@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,16 @@ def test_a_text_that_is_another_each_time_is_refused(
     with pytest.raises(docker_listen.Refused, match="another text than when the host was read"):
         docker_listen.apply({**judged, "texts": other["texts"]}, False)
     assert not path.exists()
+
+
+def test_whether_the_collector_of_logs_answers_is_looked_at() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        target = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        options = {"log-driver": "syslog", "log-opts": {"syslog-address": target}}
+        given = {"docker_daemon/log_destination": {"docker_daemon_options": options}}
+        assert surface.observe(facts(), {}, given) == {"log_target": ""}
+    assert "does not answer" in surface.observe(facts(), {}, given)["log_target"]
+    options = {"log-driver": "journald", "log-opts": {"max-size": {"without": ["*"]}}}
+    given = {"docker_daemon/log_destination": {"docker_daemon_options": options}}
+    assert surface.observe(facts(), {}, given) == {"log_target": ""}
+    assert surface.observe(facts(), {}, {"docker_daemon/icc": {}}) == {}

@@ -131,3 +131,20 @@ def test_the_environment_of_a_container_is_dropped(socket_path: str) -> None:
 
 def test_a_container_that_ends_while_we_look_is_left_out(socket_path: str) -> None:
     assert docker.container_facts("gone", socket_path) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "target"),
+    [
+        ({"Type": "syslog", "Config": {"syslog-address": "tcp://logs:514"}}, "tcp://logs:514"),
+        ({"Type": "gelf", "Config": {"gelf-address": "tcp://logs:12201"}}, "tcp://logs:12201"),
+        ({"Type": "fluentd", "Config": {"fluentd-address": "a:1", "fluentd-async": "true"}}, ""),
+        ({"Type": "json-file", "Config": {}}, ""),
+        ({"Type": "journald", "Config": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_where_somebody_has_to_answer_for_a_container_to_start(
+    given: dict[str, Any], target: str
+) -> None:
+    assert docker.log_target(given) == target
