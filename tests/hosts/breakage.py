@@ -17,8 +17,21 @@ case " $* " in
 esac
 exec -a /usr/sbin/dockerd {real} "$@"
 """
+# PATH on|off, as chattr +i and -i.
+IMMUTABLE = r"""
+import fcntl, os, struct, sys
+descriptor = os.open(sys.argv[1], os.O_RDONLY)
+flags = struct.unpack("l", fcntl.ioctl(descriptor, 0x80086601, b"\0" * 8))[0]
+flags = flags | 0x10 if sys.argv[2] == "on" else flags & ~0x10
+fcntl.ioctl(descriptor, 0x40086602, struct.pack("l", flags))
+"""
 HANG = "exec sleep infinity"
 NO_CONTAINERS = 'set -- "$@" --add-runtime broken=/bin/false --default-runtime broken'
+
+
+def make_immutable(host: Host, path: str, *, on: bool) -> None:
+    """Set or clear the attribute that keeps root from changing and removing a file."""
+    host.sh(f"python3 - {path} {'on' if on else 'off'}", stdin=IMMUTABLE.encode())
 
 
 def exits_at_start(host: Host, marker: str) -> None:

@@ -17,13 +17,6 @@ from tests.hosts.steps import EVERY_POINT, LONG, ORIGINAL, Steps
 DAEMON_JSON = "/etc/docker/daemon.json"
 STATE = "/var/lib/hardhost"
 MARKER = "no-new-privileges"
-IMMUTABLE = r"""
-import fcntl, os, struct, sys
-descriptor = os.open(sys.argv[1], os.O_RDONLY)
-flags = struct.unpack("l", fcntl.ioctl(descriptor, 0x80086601, b"\0" * 8))[0]
-flags = flags | 0x10 if sys.argv[2] == "on" else flags & ~0x10
-fcntl.ioctl(descriptor, 0x40086602, struct.pack("l", flags))
-"""
 
 
 def write_fails(steps: Steps, *, saying: str) -> None:
@@ -145,14 +138,11 @@ def test_read_only_etc(where: str, old: Steps, served: Serving) -> None:
 
 
 def test_immutable(old: Steps, served: Serving) -> None:
-    def make(value: str) -> None:
-        old.host.sh(f"python3 - {DAEMON_JSON} {value}", stdin=IMMUTABLE.encode())
-
-    make("on")
+    breakage.make_immutable(old.host, DAEMON_JSON, on=True)
     try:
         write_fails(old, saying=f"{DAEMON_JSON}: Operation not permitted")
     finally:
-        make("off")
+        breakage.make_immutable(old.host, DAEMON_JSON, on=False)
     after(old, served)
 
 

@@ -768,8 +768,10 @@ def main():
     )
     try:
         result = apply(module.params, module.check_mode)
+    except Unfinished as error:  # no failure yet: what was taken back is to come into force first
+        warn(module, error.left)
+        module.exit_json(changed=True, unfinished=redact_text(str(error)))
     except (Refused, states.StateError, OptionsError, audit_rules.AuditError) as error:
-        warn(module, getattr(error, "left", []))
         module.fail_json(msg=redact_text(str(error)))
     except OSError as error:
         module.fail_json(
