@@ -8,10 +8,12 @@ What several of them print is shown scenario by scenario, each as soon as it has
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,6 +22,7 @@ from tests.hosts import cases, engine
 from tests.hosts.local import PROJECT, HostsUnavailableError
 from tests.hosts.project import program
 
+DESTROY_SECONDS = 300
 SCENARIO_SECONDS = 7200 if os.environ.get("HARDHOST_LOOPS") == "all" else 3600
 
 
@@ -81,20 +84,34 @@ def run_aside(name: str) -> Outcome:
 def run(name: str, output: IO[bytes] | None = None) -> Outcome:
     """`molecule test`, which makes the scenario's hosts and removes them again."""
     begun = time.monotonic()
-    code = subprocess.run(
-        [program("molecule"), "test", "--scenario-name", name],
+    code = molecule(name, output, SCENARIO_SECONDS, "test", "--scenario-name", name)
+    if code is None:
+        molecule(name, output, DESTROY_SECONDS, "destroy", "--scenario-name", name)
+    passed, wanted = cases.passed(name), cases.expected(name)
+    # Counted here too: what molecule calls a success may be a step that it left out.
+    ended_well = code == 0 and passed == wanted > 0
+    return Outcome(name, ended_well, passed, wanted, time.monotonic() - begun)
+
+
+def molecule(name: str, output: IO[bytes] | None, seconds: float, *words: str) -> int | None:
+    """How molecule ended; None where it had to be ended, with everything that it had started."""
+    process = subprocess.Popen(
+        [program("molecule"), *words],
         cwd=PROJECT,
         env=environment(name),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
-        timeout=SCENARIO_SECONDS,
-        check=False,
-    ).returncode
-    passed, wanted = cases.passed(name), cases.expected(name)
-    # Counted here too: what molecule calls a success may be a step that it left out.
-    ended_well = code == 0 and passed == wanted > 0
-    return Outcome(name, ended_well, passed, wanted, time.monotonic() - begun)
+        start_new_session=True,
+    )
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def environment(name: str) -> dict[str, str]:

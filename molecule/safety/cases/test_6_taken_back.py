@@ -18,7 +18,6 @@ from tests.hosts.steps import LONG, ORIGINAL, Steps, put_daemon_json, untouched
 PROFILES = Path(__file__).parents[1] / "profiles"
 DAEMON_JSON = "/etc/docker/daemon.json"
 STATE = "/var/lib/hardhost/state.json"
-SOCKET_DROP_INS = "/etc/systemd/system/docker.socket.d/"
 FOREIGN = {"dns", "labels"}
 MANAGED = {"icc", "live-restore", "log-opts", "no-new-privileges"}
 
@@ -70,23 +69,21 @@ def assert_original(used: Serving) -> None:
 def test_what_cannot_be_taken_back_does_not_keep_the_rest(used: Serving, memory: Path) -> None:
     """The old daemon.json is back and in force; what stays is named, and goes once it can."""
     project = render("roles", memory / "taken_back", [used.host], PROFILES)
-    used.host.sh("chmod 0666 /run/docker.sock")
     project.play().assert_converged(used.host)
-    (unit,) = [one for one in changes(used) if one["target"].startswith(SOCKET_DROP_INS)]
-    breakage.make_immutable(used.host, unit["target"], on=True)
+    file = next(one for one in changes(used) if one["kind"] == "file")
+    breakage.make_immutable(used.host, file["target"], on=True)
     try:
         run = rollback(project, "all")
-        run.assert_failed(used.host, saying=f"not everything was taken back: {unit['target']}")
+        run.assert_failed(used.host, saying=f"not everything was taken back: {file['target']}")
         used.assert_unbroken()
         used.assert_old_file()
         assert started_after_file(used.host), "the old file is not in force"
-        assert {one["target"] for one in changes(used)} == {unit["target"]}
+        assert {one["control"] for one in changes(used)} == {file["control"]}
     finally:
-        breakage.make_immutable(used.host, unit["target"], on=False)
+        breakage.make_immutable(used.host, file["target"], on=False)
     rollback(project, "all").assert_converged(used.host)
     rollback(project, "all").assert_unchanged(used.host)
     assert_original(used)
-    used.host.sh("chmod 0660 /run/docker.sock")
 
 
 def test_one_run_after_the_other_newest_first(wide: Project, used: Serving) -> None:
