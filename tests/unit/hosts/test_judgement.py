@@ -166,3 +166,15 @@ def test_several_at_a_time_count_as_one_after_the_other(
     printed = capsys.readouterr().out
     assert "test --scenario-name three\n" in printed
     assert "scenario three: 5 of 3 cases passed, FAILED" in printed
+
+
+def test_a_scenario_that_does_not_end_is_ended_with_what_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "molecule"
+    program.write_text(f"#!/bin/sh\nsleep 1000 & echo $! > {tmp_path}/child\nwait\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(scenarios, "program", lambda _: str(program))
+    assert scenarios.molecule("default", None, 1, "test") is None
+    child = Path("/proc", (tmp_path / "child").read_text().strip(), "cmdline")
+    assert not child.exists() or not child.read_bytes()  # gone, or waiting to be reaped
