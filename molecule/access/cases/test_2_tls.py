@@ -7,6 +7,7 @@ import pytest
 from tests.hosts.container_host import Host
 from tests.hosts.observation import differences, observe
 from tests.hosts.project import Project
+from tests.hosts.tls_client import ask
 from tests.sabotage import states
 from tests.sabotage.states import State
 
@@ -67,17 +68,6 @@ WRONG = [
 ]
 
 
-def ask(node: Host, *words: str) -> tuple[int, str]:
-    """The version as a client over TCP gets it."""
-    options = f"--tls --tlscacert {FOLDER}/ca.pem --tlsverify"
-    done = node.sh(
-        f"docker -H tcp://docker.test:2376 {options} {' '.join(words)}"
-        " version -f '{{.Server.Version}}' 2>&1",
-        check=False,
-    )
-    return done.returncode, done.stdout.decode()
-
-
 @pytest.fixture(scope="module")
 def prepared(project: Project, nodes: list[Host]) -> list[Host]:
     for node in nodes:
@@ -129,8 +119,8 @@ def test_who_has_a_certificate_gets_in(project: Project, prepared: list[Host]) -
     own = f"--tlscert {FOLDER}/client.pem --tlskey {FOLDER}/client.key"
     for node in prepared:
         assert report.statuses(node.name)[CONTROL] == "pass"
-        assert ask(node, own)[0] == 0, ask(node, own)
-        code, said = ask(node)
+        assert ask(node, FOLDER, own)[0] == 0, ask(node, FOLDER, own)
+        code, said = ask(node, FOLDER)
         assert code != 0
         assert "certificate" in said
         assert node.sh("docker version", check=False).returncode == 0, "the local socket is kept"

@@ -14,6 +14,7 @@ import pytest
 from tests.hosts.container_host import Host
 from tests.hosts.observation import differences, observe
 from tests.hosts.project import Project, program
+from tests.hosts.tls_client import ask
 
 CONTROL = "docker_daemon/tls_mutual"
 FOLDER = "/srv/vault"  # where each host's authority is; an operator has it elsewhere
@@ -80,22 +81,11 @@ def vaulted(project: Project, variable: str, text: str) -> str:
     return done.stdout.decode()
 
 
-def ask(node: Host, *words: str) -> tuple[int, str]:
-    """The version as a client over TCP gets it."""
-    options = f"--tls --tlscacert {FOLDER}/ca.pem --tlsverify"
-    done = node.sh(
-        f"docker -H tcp://docker.test:2376 {options} {' '.join(words)}"
-        " version -f '{{.Server.Version}}' 2>&1",
-        check=False,
-    )
-    return done.returncode, done.stdout.decode()
-
-
 def assert_served(node: Host) -> None:
     """Who has a certificate gets in, and nobody else; the local socket is kept."""
     own = f"--tlscert {FOLDER}/client.pem --tlskey {FOLDER}/client.key"
-    assert ask(node, own)[0] == 0, ask(node, own)
-    code, said = ask(node)
+    assert ask(node, FOLDER, own)[0] == 0, ask(node, FOLDER, own)
+    code, said = ask(node, FOLDER)
     assert code != 0
     assert "certificate" in said
     node.sh("docker version")
