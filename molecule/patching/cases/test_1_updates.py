@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.hosts.package_lab import CONFFILE, Lab, demo
 from tests.hosts.project import Project
 
@@ -14,8 +16,28 @@ WRITTEN = (
     "find /var/cache/apt/archives /var/lib/apt /var/lib/dpkg /var/log/apt /var/log/unattended-upgrades"
     " -type f -printf '%p %T@\\n' | sort"
 )
+# Somebody has switched them off, by a file of that very name; elsewhere there is none.
+DROP_IN = "/etc/apt/apt.conf.d/90hardhost-automatic-updates"
+PAST = f"""echo 'APT::Periodic::Enable "0";' > {DROP_IN}
+chmod 600 {DROP_IN}; chown root:adm {DROP_IN}; touch -d 2020-02-02 {DROP_IN}
+"""
+# Everything that says what is installed by itself, and when.
+UNATTENDED = (
+    "find /etc/apt /etc/systemd/system ! -type d -printf '%p %m %u:%g %T@ %l\\n' | sort;"
+    " find /etc/apt /etc/systemd/system -type f | sort | xargs sha256sum;"
+    " systemctl show -p Id,UnitFileState,ActiveState apt-daily.timer apt-daily-upgrade.timer"
+    " unattended-upgrades.service"
+)
 
 
+@pytest.fixture(scope="module")
+def unattended(labs: list[Lab]) -> list[str]:
+    """How that was before anybody came."""
+    labs[-1].host.sh(PAST)
+    return [lab.host.out(UNATTENDED) for lab in labs]
+
+
+@pytest.mark.usefixtures("unattended")
 def test_a_host_with_pending_updates_is_told_so(labs: list[Lab], project: Project) -> None:
     for lab in labs:
         lab.publish([demo(lab, "1.1"), lab.package("kept", "1.1")], [lab.package("plain", "1.1")])
@@ -98,3 +120,14 @@ def test_all_updates_where_that_is_chosen(labs: list[Lab], project: Project) -> 
     report = project.verify()
     for lab in labs:
         assert report.statuses(lab.host.name)[SECURITY] == "pass", report.text
+
+
+def test_a_rollback_brings_unattended_updates_back_to_what_they_were(
+    labs: list[Lab], project: Project, unattended: list[str]
+) -> None:
+    back = {"hardhost_rollback_scope": "controls", "hardhost_rollback_controls": [AUTOMATIC]}
+    assert [lab.host.out(UNATTENDED) for lab in labs] != unattended
+    project.play("rollback", inputs=back).assert_converged(*[lab.host for lab in labs])
+    assert [lab.host.out(UNATTENDED) for lab in labs] == unattended
+    project.play("rollback", inputs=back).assert_unchanged(*[lab.host for lab in labs])
+    assert [lab.host.out(UNATTENDED) for lab in labs] == unattended
