@@ -77,7 +77,7 @@ def outdated(runs, installed):
 def service_replaced():
     """Why the containerd that systemd has started is not the one that is installed; "" where it is, or none runs.
 
-    Read from /proc alone, for every converge asks.
+    systemd is asked for the process, and /proc for its program: no program that is slow, for every converge asks.
     """
     pid = units.show(SERVICE).get("MainPID", "")
     process = units.process(int(pid)) if pid.isdigit() and int(pid) else None

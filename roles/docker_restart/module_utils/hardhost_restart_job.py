@@ -87,10 +87,14 @@ class Job:
         self.booted = booted
         self.stopped = []
         self.there = files.read(self.path)  # the bytes that this job knows
+        # It writes the old ones on its way back alone, which a full disk may have kept it from writing down.
+        was_back = (self.there or b"") == self.old != self.wanted
         self.progress = progress or self._first_look()
         # After a boot, containers run as their restart policies say: none is missed.
         self.before = [] if booted else self.progress["before"]
         self.live_restore = self._live_restore() or (self.progress["live_restore"] and not booted)
+        if progress and was_back and not progress["returning"]:
+            self.progress["returning"] = "an earlier attempt was on its way back, and ended there"
         self.returning = bool(self.progress["returning"])
 
     def _first_look(self):
@@ -131,10 +135,12 @@ class Job:
             self.notes.append("before any change: %s" % self.progress["could"])
         try:
             self._forward(check_trial=not self.progress["could"])
-            self._remember(dict(self.progress, settling=True))
-            self._settle(self.wanted, self.job["described"])
+            self._try_to_remember(dict(self.progress, settling=True))
+            process = self._settle(self.wanted, self.job["described"])
         except Exception as error:  # whatever went wrong, dockerd must come back
             return self._return(_worded(error))
+        # Not to be taken back any more: what only the old file names goes with the record.
+        self._record(process, self.wanted)
         return self._result("done", "")
 
     def _own_file(self):
@@ -293,16 +299,18 @@ class Job:
             return self._result("down", "%s; and with the old file: %s" % (why, problem))
         self._try_to_remember(dict(self.progress, settling=True))
         try:
-            self._settle(self.old, old["described"])
-            self._reconcile()
+            process = self._settle(self.old, old["described"])
         except Worse as error:
             return self._result("down", "%s; and with the old file: %s" % (why, error))
+        try:
+            self._record(process, self.old)
+            self._reconcile()
         except (OSError, states.StateError) as error:
             self.notes.append("what was put back could not be recorded: %s" % error)
         return self._result("returned", why)
 
     def _try_to_remember(self, progress):
-        """On the way back a full disk is no reason to stop: a job that is killed there begins anew."""
+        """With a dockerd that serves, and on the way back, a full disk is no reason to stop: a killed job does more again."""
         try:
             self._remember(progress)
         except OSError:
@@ -354,7 +362,7 @@ class Job:
         return ""
 
     def _settle(self, data, described):
-        """Leave exactly these bytes, with live-restore as they say, and record what runs."""
+        """Leave exactly these bytes, with live-restore as they say; the process that runs with them. Worse where none does."""
         options = parse(data)
         if (
             self._live_restore()
@@ -368,6 +376,9 @@ class Job:
         process = units.process(int(units.show(service.UNIT).get("MainPID") or 0))
         if not process:
             raise Worse("dockerd has ended again: %s" % service.log(time.time() - 15))
+        return process
+
+    def _record(self, process, data):
         with states.locked():
             state = states.load()
             running.note(state, process, data, drop_ins.on_disk())

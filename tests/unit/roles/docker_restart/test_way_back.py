@@ -137,6 +137,28 @@ def test_what_cannot_be_recorded_on_the_way_back_is_said(
     assert "what was put back could not be recorded" in result["notes"][-1]
 
 
+def test_what_serves_is_not_taken_back_because_it_cannot_be_recorded(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record takes with it what only the old file names: after it there is no way back."""
+
+    def no_room(*_state: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/var/lib/hardhost/state.json")
+
+    host.at_start = lambda: monkeypatch.setattr(states, "save", no_room) or ""
+    result = host.run()
+    assert (result["outcome"], host.file.read_bytes(), host.starts) == ("broken", NEW, [NEW])
+
+
+def test_an_attempt_that_could_not_write_down_its_way_back(host: Host) -> None:
+    """The next one does not try the new file again: the old one is there."""
+    host.file.write_bytes(OLD)
+    known = {"before": [], "live_restore": False, "could": "", "returning": "", "settling": False}
+    (host.folder / "progress.json").write_text(json.dumps(known))
+    result = host.run()
+    assert (result["outcome"], host.file.read_bytes(), host.starts) == ("returned", OLD, [OLD])
+
+
 def test_a_dockerd_that_ends_right_after_its_trial(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
