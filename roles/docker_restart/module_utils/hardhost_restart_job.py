@@ -88,7 +88,7 @@ class Job:
         self.stopped = []
         self.there = files.read(self.path)  # the bytes that this job knows
         # It writes the old ones on its way back alone, which a full disk may have kept it from writing down.
-        was_back = (self.there or b"") == self.old != self.wanted
+        was_back = (self.there or b"") == self.old and not self._alike()
         self.progress = progress or self._first_look()
         # After a boot, containers run as their restart policies say: none is missed.
         self.before = [] if booted else self.progress["before"]
@@ -142,6 +142,10 @@ class Job:
         # Not to be taken back any more: what only the old file names goes with the record.
         self._record(process, self.wanted)
         return self._result("done", "")
+
+    def _alike(self):
+        """Whether the two files differ in nothing but keys that are set on the way: then either may be there on both ways."""
+        return same(*[_without_passing(parse(data)) for data in (self.wanted, self.old)])
 
     def _own_file(self):
         """Whether daemon.json is one of the two, but for the keys that are set on the way."""

@@ -56,8 +56,8 @@ class Host:
         self.answers = not problem
         return problem
 
-    def run(self) -> dict[str, Any]:
-        kept = {"wanted": states.keep(NEW), "old": {"blob": states.keep(OLD), "described": PLAIN}}
+    def run(self, old: bytes = OLD, new: bytes = NEW) -> dict[str, Any]:
+        kept = {"wanted": states.keep(new), "old": {"blob": states.keep(old), "described": PLAIN}}
         of_this_file = {"path": str(self.file), "described": PLAIN, **kept}
         (self.folder / "job.json").write_text(json.dumps(JOB | of_this_file))
         job.reserve(str(self.folder))
@@ -157,6 +157,16 @@ def test_an_attempt_that_could_not_write_down_its_way_back(host: Host) -> None:
     (host.folder / "progress.json").write_text(json.dumps(known))
     result = host.run()
     assert (result["outcome"], host.file.read_bytes(), host.starts) == ("returned", OLD, [OLD])
+
+
+def test_an_attempt_that_kept_live_restore_on_its_way_forwards_goes_on(host: Host) -> None:
+    """Without live-restore in the end, the new file looks like the old one until dockerd has started."""
+    kept = b'{"live-restore": true}\n'
+    host.file.write_bytes(kept)
+    known = {"before": [], "live_restore": True, "could": "", "returning": "", "settling": False}
+    (host.folder / "progress.json").write_text(json.dumps(known))
+    result = host.run(old=kept, new=b"{}\n")
+    assert (result["outcome"], host.file.read_bytes()) == ("done", b"{}\n")
 
 
 def test_a_dockerd_that_ends_right_after_its_trial(
