@@ -160,7 +160,7 @@ def test_an_attempt_that_could_not_write_down_its_way_back(host: Host) -> None:
 
 
 def test_an_attempt_that_kept_live_restore_on_its_way_forwards_goes_on(host: Host) -> None:
-    """Without live-restore in the end, the new file looks like the old one until dockerd has started."""
+    """Until dockerd has started, the new file without live-restore looks like the old one."""
     kept = b'{"live-restore": true}\n'
     host.file.write_bytes(kept)
     known = {"before": [], "live_restore": True, "could": "", "returning": "", "settling": False}
