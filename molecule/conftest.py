@@ -64,6 +64,10 @@ def expectation() -> Any:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Remember every case that passed, for the count at the end of the scenario."""
-    if report.when == "call" and report.passed:
+    """Remember how each case ended, for the end of the scenario."""
+    if report.failed:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        reason = crash.message if crash else report.longreprtext
+        cases.record_failure(SCENARIO.name, report.nodeid, reason)
+    elif report.when == "call" and report.passed:
         cases.record(SCENARIO.name, report.nodeid)

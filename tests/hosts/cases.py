@@ -1,4 +1,4 @@
-"""The count of a scenario's cases that passed: a scenario must not pass because nothing ran."""
+"""Which cases of a scenario passed, and which failed: none must pass because nothing ran."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ import yaml
 from tests.hosts.local import PROJECT
 from tests.hosts.project import scenario_directory
 
+REASON_CHARACTERS = 400
+
 
 def record(scenario: str, case: str) -> None:
     with (scenario_directory(scenario) / "cases.txt").open("a") as handle:
         handle.write(f"{case}\n")
+
+
+def record_failure(scenario: str, case: str, reason: str) -> None:
+    with (scenario_directory(scenario) / "failures.txt").open("a") as handle:
+        handle.write(f"{case}: {' '.join(reason.split())[:REASON_CHARACTERS]}\n")
 
 
 def expected(scenario: str) -> int:
@@ -28,3 +35,9 @@ def passed(scenario: str) -> int:
     """How many different cases passed since the scenario was prepared."""
     file = scenario_directory(scenario) / "cases.txt"
     return len(set(file.read_text().splitlines())) if file.exists() else 0
+
+
+def failures(scenario: str) -> list[str]:
+    """A line for each case that failed since the scenario was prepared, with the reason's start."""
+    file = scenario_directory(scenario) / "failures.txt"
+    return file.read_text().splitlines() if file.exists() else []

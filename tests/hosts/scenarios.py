@@ -14,7 +14,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -28,13 +28,14 @@ SCENARIO_SECONDS = 7200 if os.environ.get("HARDHOST_LOOPS") == "all" else 3600
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one scenario ended and how many of its cases passed."""
+    """How one scenario ended, how many of its cases passed, and a line for each that failed."""
 
     name: str
     ended_well: bool
     passed: int
     wanted: int
     seconds: float
+    failures: list[str] = field(default_factory=list)
 
 
 def main(names: list[str]) -> int:
@@ -90,7 +91,8 @@ def run(name: str, output: IO[bytes] | None = None) -> Outcome:
     passed, wanted = cases.passed(name), cases.expected(name)
     # Counted here too: what molecule calls a success may be a step that it left out.
     ended_well = code == 0 and passed == wanted > 0
-    return Outcome(name, ended_well, passed, wanted, time.monotonic() - begun)
+    seconds = time.monotonic() - begun
+    return Outcome(name, ended_well, passed, wanted, seconds, cases.failures(name))
 
 
 def molecule(name: str, output: IO[bytes] | None, seconds: float, *words: str) -> int | None:
@@ -121,13 +123,14 @@ def environment(name: str) -> dict[str, str]:
 
 
 def summary(outcomes: list[Outcome], seconds: float) -> str:
-    """One line per scenario and one for all, in the words pytest uses."""
+    """A line per scenario, one per case that failed, and one for all, in the words pytest uses."""
     lines = [
         f"scenario {one.name}: {one.passed} of {one.wanted} cases passed"
         f"{'' if one.ended_well else ', FAILED'}"
         f" in {one.seconds:.0f}s"
         for one in outcomes
     ]
+    lines += [f"FAILED {one.name}: {failure}" for one in outcomes for failure in one.failures]
     passed = sum(one.passed for one in outcomes)
     failed = sum(not one.ended_well for one in outcomes)
     ending = f"{failed} failed, {passed} passed" if failed else f"{passed} passed"

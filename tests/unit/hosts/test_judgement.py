@@ -102,6 +102,16 @@ def test_a_scenario_that_ran_too_few_cases_has_failed(
     assert scenarios.run("small").ended_well
 
 
+def test_the_summary_names_the_cases_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cases, "scenario_directory", lambda _: tmp_path)
+    cases.record_failure("small", "test_two", "AssertionError: two\n  lines")
+    bad = Outcome("small", False, 1, 2, 1.0, cases.failures("small"))
+    lines = scenarios.summary([bad], 1).splitlines()
+    assert "FAILED small: test_two: AssertionError: two lines" in lines
+
+
 def test_the_summary_counts_failed_scenarios() -> None:
     good, bad = Outcome("good", True, 3, 3, 1.0), Outcome("bad", False, 1, 2, 1.0)
     assert "===== 3 passed in 1s =====" in scenarios.summary([good], 1)
