@@ -79,6 +79,7 @@ class Job:
     def __init__(self, job, folder, progress=None, booted=False):
         self.job = job
         self.folder = folder
+        self.reserve = os.path.join(folder, RESERVE)
         self.path = job["path"]
         self.wanted = _bytes(job["wanted"])
         self.old = _bytes(job["old"]["blob"])
@@ -294,10 +295,10 @@ class Job:
         """Put the old file back in force. What the message says is what the operator gets to see."""
         self.returning = True
         old, problem = self.job["old"], ""
-        files.remove(os.path.join(self.folder, RESERVE))
         if not (self.progress["returning"] and self.progress["settling"] and docker.answers()):
             self._try_to_remember(dict(self.progress, returning=why, settling=False))
             problem = self._reload_old() if self._same_process() else self._start_old()
+        files.remove(self.reserve)  # the records need room, and nothing that fails starts any more
         if problem:
             self._write(self.old, old["described"])
             return self._result("down", "%s; and with the old file: %s" % (why, problem))
@@ -339,8 +340,7 @@ class Job:
 
     def _reload_old(self):
         """Undo what a reload may have taken over."""
-        self._put_drop_ins("old")
-        self._write(self.old, self.job["old"]["described"])
+        self._put_old(self.old)
         return (
             ""
             if service.reload(10, docker.answers)
@@ -349,8 +349,7 @@ class Job:
 
     def _start_old(self):
         """Start with the old file, twice where need be; "" when the API answers and the containers run."""
-        self._put_drop_ins("old")
-        self._write(self._kept(self.old), self.job["old"]["described"])
+        self._put_old(self._kept(self.old))
         for _attempt in range(2):
             if not docker.answers():
                 service.end_hanging()
@@ -364,6 +363,17 @@ class Job:
         except Worse as error:
             self.notes.append(str(error))
         return ""
+
+    def _put_old(self, data):
+        """The old drop-ins and these bytes, with the reserve where there is no room: not earlier, for a dockerd that systemd
+        starts again and again with the new file may be what fills the disk."""
+        try:
+            self._put_drop_ins("old")
+            self._write(data, self.job["old"]["described"])
+        except OSError:
+            files.remove(self.reserve)
+            self._put_drop_ins("old")
+            self._write(data, self.job["old"]["described"])
 
     def _settle(self, data, described):
         """Leave exactly these bytes, with live-restore as they say; the process that runs with them. Worse where none does."""
@@ -470,7 +480,8 @@ def main(folder, how=""):
     """Run the job of a folder and leave `result.json` there, whatever happens. `how`: "boot" where systemd starts it then."""
     with open(os.path.join(folder, "job.json"), encoding="utf-8") as stream:
         job = json.load(stream)
-    take_lease(job)
+    with contextlib.suppress(states.UnwritableStateError):  # then nobody else can take it either
+        take_lease(job)
     known = files.read(os.path.join(folder, "progress.json"))
     try:
         result = Job(job, folder, json.loads(known) if known else None, how == "boot").run()
@@ -487,7 +498,11 @@ def main(folder, how=""):
         with contextlib.suppress(OSError, states.StateError):  # it ends with this process anyway
             give_lease_back(job["run"])
     files.remove(os.path.join(folder, RESERVE))
-    write_result(folder, result)
+    try:
+        write_result(folder, result)
+    except OSError:
+        sys.stderr.write(redact_text("%(outcome)s: %(message)s\n" % result))
+        raise
 
 
 def take_lease(job):

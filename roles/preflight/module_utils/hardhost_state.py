@@ -69,6 +69,10 @@ class StateError(Exception):
     """The state cannot be used; the text says why and what the operator can do."""
 
 
+class UnwritableStateError(StateError):
+    """There is no room for it, or nobody may write there."""
+
+
 def empty():
     """The state of a host that has never been touched."""
     return {
@@ -175,7 +179,7 @@ def _writing():
     try:
         yield
     except OSError as error:
-        raise StateError("the state cannot be written: %s" % files.why(error)) from error
+        raise UnwritableStateError("the state cannot be written: %s" % files.why(error)) from error
 
 
 @contextlib.contextmanager

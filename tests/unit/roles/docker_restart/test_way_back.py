@@ -100,7 +100,7 @@ def fill(monkeypatch: pytest.MonkeyPatch, host: Host) -> None:
 
 
 def test_a_disk_that_fills_once_dockerd_restarts(
-    host: Host, monkeypatch: pytest.MonkeyPatch
+    host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The old file comes back and dockerd starts; a job without a result is started again."""
 
@@ -108,15 +108,49 @@ def test_a_disk_that_fills_once_dockerd_restarts(
         if b"icc" in host.starts[-1]:
             fill(monkeypatch, host)
             return "it does not start"
+        # What fills the disk may be the dockerd that systemd starts again with the new file.
+        assert (host.folder / "reserve").exists()
         return ""
 
     host.at_start = start
     with pytest.raises(OSError, match="No space left"):
         host.run()
+    assert "returned: it does not start" in capsys.readouterr().err
     assert host.starts == [NEW, OLD]
     assert host.answers
     assert host.file.read_bytes() == OLD
     assert not (host.folder / "reserve").exists()
+
+
+def test_no_room_for_the_old_file_either(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One disk for everything, as on most hosts: the old file is written with the reserve."""
+    replace = files.replace
+
+    def full(path: str, data: bytes, like: Any = None) -> None:
+        if host.starts and (host.folder / "reserve").exists():
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        replace(path, data, like)
+
+    monkeypatch.setattr(files, "replace", full)
+    host.at_start = lambda: "it does not start" if b"icc" in host.starts[-1] else ""
+    result = host.run()
+    assert (result["outcome"], host.file.read_bytes(), host.answers) == ("returned", OLD, True)
+
+
+def test_an_attempt_that_cannot_take_the_lease_goes_on(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk: dockerd is down with the new file, and must not stay so."""
+    known = {"before": [], "live_restore": False, "could": "", "returning": "", "settling": False}
+    (host.folder / "progress.json").write_text(json.dumps(known))
+
+    def no_room(*_state: Any) -> None:
+        raise states.UnwritableStateError("the state cannot be written: No space left on device")
+
+    monkeypatch.setattr(states, "save", no_room)
+    host.at_start = lambda: "it does not start" if b"icc" in host.starts[-1] else ""
+    result = host.run()
+    assert (result["outcome"], host.file.read_bytes(), host.answers) == ("returned", OLD, True)
 
 
 def test_what_cannot_be_recorded_on_the_way_back_is_said(
