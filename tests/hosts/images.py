@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,6 +35,20 @@ FIREWALL_MASKED = ("nftables.service", "firewalld.service")
 # What makes a repository on the host, and what the distribution updates itself with.
 PATCHING_PACKAGES = ("gnupg", "dpkg-repack", "unattended-upgrades", "cron")
 PATCHING_MASKED = tuple(unit for unit in MASKED_UNITS if not unit.startswith("apt-daily"))
+
+# The newest engine that Debian has runs on its stable release too, whose systemd still starts on
+# control groups of version 1.
+ENGINE_PACKAGES = ("docker.io", "docker-cli", "containerd", "runc", "tini-static")
+MIRROR = "http://deb.debian.org/debian"
+PINS = """\
+Package: *
+Pin: release n=sid
+Pin-Priority: 100
+
+Package: {packages}
+Pin: release n=sid
+Pin-Priority: 990
+"""
 
 # Every host brings its own host key and machine id, and its engine starts without a past.
 FORGOTTEN = ("etc/ssh/ssh_host_*", "etc/docker/key.json")
@@ -73,10 +88,14 @@ class Recipe:
     install: str = APT
     masked: tuple[str, ...] = MASKED_UNITS
     version: int = 1
+    newest: tuple[str, ...] = ()  # packages that are taken from sid
 
     @property
     def digest(self) -> str:
-        return digest(json.dumps(asdict(self), sort_keys=True))
+        described = asdict(self)
+        if not self.newest:
+            del described["newest"]  # what has none is the image that it was
+        return digest(json.dumps(described, sort_keys=True))
 
     @property
     def image(self) -> str:
@@ -129,6 +148,7 @@ RECIPES = {
             (*PACKAGES, "docker-cli", *PATCHING_PACKAGES),
             masked=PATCHING_MASKED,
         ),
+        Recipe("debian13engine28", "trixie", (*PACKAGES, "docker-cli"), newest=ENGINE_PACKAGES),
         Recipe("ubuntu2204", "", PACKAGES),
         Recipe("ubuntu2404", "", PACKAGES),
         Recipe("rocky9", "", REDHAT_PACKAGES, DNF),
@@ -173,11 +193,25 @@ def build_root(recipe: Recipe, archive: Path) -> None:
         *("mmdebstrap", "--quiet", "--variant=minbase"),
         f"--include={','.join(recipe.packages)}",
         f'--customize-hook=cd "$1" && {clean_up(recipe)}',
-        *(recipe.suite, str(partial)),
     ]
     mirror = os.environ.get("HARDHOST_MIRROR")
-    run([*command, mirror] if mirror else command, timeout=1200)
+    if recipe.newest:
+        command += from_sid(recipe)
+        places = [f"deb {mirror or MIRROR} {suite} main" for suite in (recipe.suite, "sid")]
+    else:
+        places = [mirror] if mirror else []
+    run([*command, recipe.suite, str(partial), *places], timeout=1200)
     partial.rename(archive)
+
+
+def from_sid(recipe: Recipe) -> list[str]:
+    """Options of mmdebstrap: these packages from there, and nothing else."""
+    pins = shlex.quote(PINS.format(packages=" ".join(recipe.newest)))
+    return [
+        f'--setup-hook=printf %s {pins} > "$1/etc/apt/preferences.d/newest"',
+        # Lists of sid are valid for a week, and mirrors may be older; Debian's signature counts.
+        '--aptopt=Acquire::Check-Valid-Until "false"',
+    ]
 
 
 def clean_up(recipe: Recipe) -> str:
