@@ -6,7 +6,8 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["generator", "hardhost_state", "hardhost_options"]):
+HOST_MODULES = ["hardhost_state", "hardhost_options", "hardhost_redaction"]
+with atheris.instrument_imports(include=["generator", *HOST_MODULES]):
     from fuzz.targets import TARGETS
 
 

@@ -201,6 +201,7 @@ def state(data: bytes) -> None:
 def daemon_json(data: bytes) -> None:
     """The engine's file as anybody may have left it; what is understood is worded back the same."""
     from ansible.module_utils import hardhost_options as options  # noqa: PLC0415
+    from ansible.module_utils import hardhost_redaction as redaction  # noqa: PLC0415
 
     try:
         found = options.parse(data)
@@ -209,7 +210,7 @@ def daemon_json(data: bytes) -> None:
     worded = options.word(found, data)
     if not options.same(options.parse(worded), found):
         raise Broken("worded and read again it says something else")
-    json.dumps(options.redact(found))
+    json.dumps(redaction.redact(found))
 
 
 MARKED = "m4rk3d"
@@ -221,14 +222,14 @@ NOT_LINEAR = (
 
 def redaction(data: bytes) -> None:
     """Any log's words: no secret beside them is shown, and it takes time by their length."""
-    from ansible.module_utils import hardhost_options as options  # noqa: PLC0415
+    from ansible.module_utils import hardhost_redaction  # noqa: PLC0415
 
     text = data.decode("utf-8", "replace")
     for secret in (f"token={MARKED}", f"https://user:{MARKED}@host"):
         for said in (f"{text} {secret}", f"{text} {secret} {text}"):
-            if MARKED not in text and MARKED in options.redact_text(said):
-                raise Broken(f"{said!r} is told as {options.redact_text(said)!r}")
-    linear(options.redact_text, text, SHORT)
+            if MARKED not in text and MARKED in hardhost_redaction.redact_text(said):
+                raise Broken(f"{said!r} is told as {hardhost_redaction.redact_text(said)!r}")
+    linear(hardhost_redaction.redact_text, text, SHORT)
 
 
 def linear(function: Callable[[str], Any], unit: str, length: int) -> None:

@@ -107,7 +107,7 @@ def value_problems(document: Document, at: Location, option: Option, value: Any)
 @cache
 def _secrets() -> ModuleType:
     """The host's own module, which says what is hidden in everything that is printed."""
-    path = shipped_root() / "roles/preflight/module_utils/hardhost_options.py"
+    path = shipped_root() / "roles/preflight/module_utils/hardhost_redaction.py"
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a source file has them
     module = module_from_spec(spec)

@@ -46,15 +46,9 @@ from ansible.module_utils import hardhost_role_module as role_module
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_subids as subids
-from ansible.module_utils.hardhost_options import (
-    OptionsError,
-    difference,
-    merge,
-    parse,
-    redact_text,
-    word,
-)
+from ansible.module_utils.hardhost_options import OptionsError, difference, merge, parse, word
 from ansible.module_utils.hardhost_problems import allows, new_problems
+from ansible.module_utils.hardhost_redaction import redact_text
 from ansible.module_utils.hardhost_role_module import Refused
 
 

@@ -63,6 +63,7 @@ from ansible.module_utils import hardhost_drop_ins as drop_ins
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_options as options
 from ansible.module_utils import hardhost_programs as programs
+from ansible.module_utils import hardhost_redaction as redaction
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils import hardhost_service as service
 from ansible.module_utils import hardhost_state as states
@@ -79,6 +80,7 @@ SHIPPED = (
     hardhost_managed,
     options,
     programs,
+    redaction,
     hardhost_restart_job,
     running,
     service,
@@ -378,13 +380,13 @@ def main():
         answer = apply(module.params, module.check_mode)
     except (Failed, states.StateError) as error:
         leave(module.params["run"], module.check_mode)
-        module.fail_json(msg=options.redact_text(str(error)))
+        module.fail_json(msg=redaction.redact_text(str(error)))
     except OSError as error:
         module.fail_json(msg="nothing was restarted: %s" % files.why(error))
     for note in answer["notes"] + (
         ["restart withheld: " + answer["pending"]] if answer["pending"] else []
     ):
-        module.warn(options.redact_text(note))
+        module.warn(redaction.redact_text(note))
     module.exit_json(**answer)
 
 

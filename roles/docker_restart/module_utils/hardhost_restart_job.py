@@ -31,14 +31,8 @@ from ansible.module_utils import hardhost_service as service
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_trial as trial
 from ansible.module_utils import hardhost_unit as units
-from ansible.module_utils.hardhost_options import (
-    OptionsError,
-    look,
-    parse,
-    redact_text,
-    same,
-    word,
-)
+from ansible.module_utils.hardhost_options import OptionsError, look, parse, same, word
+from ansible.module_utils.hardhost_redaction import redact_text
 
 # What containerd keeps of each running container, the system's own or the one that dockerd starts.
 SHIMS = (

@@ -11,7 +11,7 @@ import time
 from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_unit as units
-from ansible.module_utils.hardhost_options import redact_text
+from ansible.module_utils.hardhost_redaction import redact_text
 
 UNIT = "docker.service"
 # Lines of dockerd and systemd that say nothing of a failure.

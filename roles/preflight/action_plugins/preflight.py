@@ -61,7 +61,7 @@ def _shared(name):
     return module
 
 
-secret_in = _shared("hardhost_options").secret_in
+secret_in = _shared("hardhost_redaction").secret_in
 
 
 class ActionModule(ActionBase):

@@ -50,7 +50,7 @@ from ansible.module_utils import hardhost_undo as undo
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils import hardhost_window as window
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.hardhost_options import redact_texts
+from ansible.module_utils.hardhost_redaction import redact_texts
 
 JOB_SECONDS = 600
 START_SECONDS = 60

@@ -23,7 +23,6 @@ from ansible.module_utils.hardhost_options import (
     look,
     merge,
     put,
-    redact,
     same,
     satisfied,
     word,
@@ -36,6 +35,7 @@ from ansible.module_utils.hardhost_preconditions import (
     running,
 )
 from ansible.module_utils.hardhost_problems import allows, new_problems
+from ansible.module_utils.hardhost_redaction import redact
 from ansible.module_utils.hardhost_state import owned
 
 UPGRADE = "docker_engine/engine_updated"

@@ -18,7 +18,8 @@ from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_selinux_kernel as selinux
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
-from ansible.module_utils.hardhost_options import OptionsError, parse, redact, redact_texts
+from ansible.module_utils.hardhost_options import OptionsError, parse
+from ansible.module_utils.hardhost_redaction import redact, redact_texts
 
 FAMILIES = {
     "debian": "debian",

@@ -9,8 +9,8 @@ import subprocess
 
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.hardhost_options import redact_text
 from ansible.module_utils.hardhost_programs import Failed
+from ansible.module_utils.hardhost_redaction import redact_text
 from ansible.module_utils.hardhost_state import StateError
 
 PARAMETERS = {

@@ -12,13 +12,12 @@ from ansible.module_utils.hardhost_options import (
     look,
     parse,
     put,
-    redact,
-    redact_text,
     same,
     without_empty,
     word,
 )
 from ansible.module_utils.hardhost_preconditions import data_root_change, remapped
+from ansible.module_utils.hardhost_redaction import redact, redact_text
 
 KEPT = ("apply", "pending")  # decisions under which what a control has set stays
 ONE_WAY = ("package",)  # kinds that nothing takes back

@@ -60,7 +60,8 @@ from ansible.module_utils import hardhost_sysctl as sysctl
 from ansible.module_utils import hardhost_undo as undo
 from ansible.module_utils import hardhost_unit as units
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.hardhost_options import OptionsError, difference, redact_text
+from ansible.module_utils.hardhost_options import OptionsError, difference
+from ansible.module_utils.hardhost_redaction import redact_text
 
 WRITTEN = ("file", "daemon_json_leaf", "line", "own_line")  # kinds of which the target is a file
 APPARMOR = "/sys/kernel/security/apparmor"

@@ -27,7 +27,8 @@ from ansible.module_utils import hardhost_running as running_daemon
 from ansible.module_utils import hardhost_selinux_kernel as selinux
 from ansible.module_utils import hardhost_surfaces as surfaces
 from ansible.module_utils import hardhost_unit as units
-from ansible.module_utils.hardhost_options import OptionsError, parse, redact
+from ansible.module_utils.hardhost_options import OptionsError, parse
+from ansible.module_utils.hardhost_redaction import redact
 
 
 def read(wanted):
