@@ -15,6 +15,7 @@ from tests.sabotage.states import State
 
 PROFILES = Path(__file__).parents[1] / "profiles"
 ROLE = "kernel/"
+ROUNDS = 3  # as many as the control with the most states has
 # A host whose modules of the kernel's cryptography were loaded before they were refused.
 LOADED = "modprobe af_alg && modprobe algif_hash"
 ATTEMPTS = """
@@ -125,7 +126,7 @@ def test_3_what_is_refused_is_refused_in_fact(
 
 
 def rounds(unknown: set[str]) -> list[list[State]]:
-    """The first states of all controls, and the second ones: they do not disturb each other."""
+    """The first states of all controls, the second ones and so on: none disturbs another."""
     all_states = [
         states.load(control)
         for control in states.controls()
@@ -135,12 +136,12 @@ def rounds(unknown: set[str]) -> list[list[State]]:
     return [[found[at] for found in all_states if len(found) > at] for at in range(most)]
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", range(ROUNDS))
 def test_4_each_sabotage_is_found_by_its_control(
     project: Project, machine: VirtualMachine, unknown: set[str], number: int
 ) -> None:
     chosen = rounds(unknown)[number]
-    assert len(chosen) > 12
+    assert chosen
     machine.sh("\n".join(f"(\n{state.script()}\n)" for state in chosen))
     broken = {state.control: state.expect for state in chosen}
     assert statuses(project, machine) == in_force(project, unknown) | broken
@@ -151,7 +152,7 @@ def test_4_each_sabotage_is_found_by_its_control(
 
 
 def test_every_state_is_in_a_round() -> None:
-    assert len(rounds(set())) == 2
+    assert len(rounds(set())) == ROUNDS
 
 
 def test_5_the_same_after_a_boot(
