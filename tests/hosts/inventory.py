@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,8 +28,15 @@ def connection(host: Host) -> dict[str, Any]:
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(key_pair()),
         "ansible_ssh_common_args": known,
+        "ansible_control_path": control_path(host),
         "ansible_python_interpreter": "/usr/bin/python3",
     }
+
+
+def control_path(host: Host) -> str:
+    """By the host too: addresses are given again, and an open connection asks for no host key."""
+    name = f"{host.known_hosts} {host.address} {host.port}"
+    return "%(directory)s/" + hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def molecule_instance(host: Host) -> dict[str, Any]:

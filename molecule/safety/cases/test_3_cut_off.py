@@ -133,6 +133,7 @@ def power_cut(steps: Steps, program: str, number: int, act: Callable[[], object]
     await_file(steps.host, "/run/dying.now")
     run(["docker", "kill", steps.host.container])
     run(["docker", "start", steps.host.container])
+    steps.host = container_host.find(steps.host.name)  # at another address, maybe
     acting.join(timeout=60)
 
 
