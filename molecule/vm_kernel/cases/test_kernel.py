@@ -105,9 +105,10 @@ def test_1_check_mode_leaves_the_stock_host_as_it_is(
 
 
 def test_2_converged_and_nothing_left_to_do(
-    project: Project, machine: VirtualMachine, unknown: set[str]
+    project: Project, machine: VirtualMachine, memory: Path, unknown: set[str]
 ) -> None:
     project.play().assert_converged(machine)
+    (memory / "hardened.json").write_text(json.dumps(live(project, machine)))
     project.play().assert_unchanged(machine)
     # What was loaded before stays until it is unloaded, and that is said.
     loaded = {f"{ROLE}af_alg_blocked": "pending"}
@@ -166,8 +167,13 @@ def test_5_the_same_after_a_boot(
 def test_6_taken_back(project: Project, machine: VirtualMachine, memory: Path) -> None:
     run = project.play("rollback")
     run.assert_converged(machine)
-    before, now = json.loads((memory / "values.json").read_text()), live(project, machine)
-    assert {key for key, value in before.items() if now[key] != value} == ONE_WAY
+    before, hardened = (
+        json.loads((memory / f"{name}.json").read_text()) for name in ("values", "hardened")
+    )
+    now = live(project, machine)
+    # What was in order from the start is given back as its sabotage had left it.
+    changed = {key for key, value in before.items() if hardened[key] != value}
+    assert {key for key in changed if now[key] != before[key]} == ONE_WAY
     assert all(key in run.text for key in ONE_WAY), run.text
     machine.reboot()
     assert live(project, machine) == before
