@@ -56,6 +56,15 @@ class Host:
         self.answers = not problem
         return problem
 
+    def fails_with_new(self) -> str:
+        return "it does not start" if b"icc" in self.starts[-1] else ""
+
+    def knows(self, *, live_restore: bool) -> None:
+        """An earlier attempt was killed on its way forwards."""
+        known = {"before": [], "could": "", "returning": "", "settling": False}
+        known["live_restore"] = live_restore
+        (self.folder / "progress.json").write_text(json.dumps(known))
+
     def run(self, old: bytes = OLD, new: bytes = NEW) -> dict[str, Any]:
         kept = {"wanted": states.keep(new), "old": {"blob": states.keep(old), "described": PLAIN}}
         of_this_file = {"path": str(self.file), "described": PLAIN, **kept}
@@ -99,6 +108,10 @@ def fill(monkeypatch: pytest.MonkeyPatch, host: Host) -> None:
     monkeypatch.setattr(files, "replace", full)
 
 
+def no_room(*_state: Any) -> None:
+    raise states.UnwritableStateError("the state cannot be written: No space left on device")
+
+
 def test_a_disk_that_fills_once_dockerd_restarts(
     host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,7 +145,7 @@ def test_no_room_for_the_old_file_either(host: Host, monkeypatch: pytest.MonkeyP
         replace(path, data, like)
 
     monkeypatch.setattr(files, "replace", full)
-    host.at_start = lambda: "it does not start" if b"icc" in host.starts[-1] else ""
+    host.at_start = host.fails_with_new
     result = host.run()
     assert (result["outcome"], host.file.read_bytes(), host.answers) == ("returned", OLD, True)
 
@@ -141,14 +154,10 @@ def test_an_attempt_that_cannot_take_the_lease_goes_on(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a full disk: dockerd is down with the new file, and must not stay so."""
-    known = {"before": [], "live_restore": False, "could": "", "returning": "", "settling": False}
-    (host.folder / "progress.json").write_text(json.dumps(known))
-
-    def no_room(*_state: Any) -> None:
-        raise states.UnwritableStateError("the state cannot be written: No space left on device")
+    host.knows(live_restore=False)
 
     monkeypatch.setattr(states, "save", no_room)
-    host.at_start = lambda: "it does not start" if b"icc" in host.starts[-1] else ""
+    host.at_start = host.fails_with_new
     result = host.run()
     assert (result["outcome"], host.file.read_bytes(), host.answers) == ("returned", OLD, True)
 
@@ -157,13 +166,8 @@ def test_what_cannot_be_recorded_on_the_way_back_is_said(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start() -> str:
-        if b"icc" in host.starts[-1]:
-            monkeypatch.setattr(states, "save", no_room)
-            return "it does not start"
-        return ""
-
-    def no_room(*_state: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "/var/lib/hardhost/state.json")
+        monkeypatch.setattr(states, "save", no_room)
+        return host.fails_with_new()
 
     host.at_start = start
     result = host.run()
@@ -176,9 +180,6 @@ def test_what_serves_is_not_taken_back_because_it_cannot_be_recorded(
 ) -> None:
     """The record takes with it what only the old file names: after it there is no way back."""
 
-    def no_room(*_state: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "/var/lib/hardhost/state.json")
-
     host.at_start = lambda: monkeypatch.setattr(states, "save", no_room) or ""
     result = host.run()
     assert (result["outcome"], host.file.read_bytes(), host.starts) == ("broken", NEW, [NEW])
@@ -187,8 +188,7 @@ def test_what_serves_is_not_taken_back_because_it_cannot_be_recorded(
 def test_an_attempt_that_could_not_write_down_its_way_back(host: Host) -> None:
     """The next one does not try the new file again: the old one is there."""
     host.file.write_bytes(OLD)
-    known = {"before": [], "live_restore": False, "could": "", "returning": "", "settling": False}
-    (host.folder / "progress.json").write_text(json.dumps(known))
+    host.knows(live_restore=False)
     result = host.run()
     assert (result["outcome"], host.file.read_bytes(), host.starts) == ("returned", OLD, [OLD])
 
@@ -197,8 +197,7 @@ def test_an_attempt_that_kept_live_restore_on_its_way_forwards_goes_on(host: Hos
     """Until dockerd has started, the new file without live-restore looks like the old one."""
     kept = b'{"live-restore": true}\n'
     host.file.write_bytes(kept)
-    known = {"before": [], "live_restore": True, "could": "", "returning": "", "settling": False}
-    (host.folder / "progress.json").write_text(json.dumps(known))
+    host.knows(live_restore=True)
     result = host.run(old=kept, new=b"{}\n")
     assert (result["outcome"], host.file.read_bytes()) == ("done", b"{}\n")
 
