@@ -142,7 +142,7 @@ def test_4_each_sabotage_is_found_by_its_control(
     project: Project, machine: VirtualMachine, unknown: set[str], number: int
 ) -> None:
     chosen = rounds(unknown)[number]
-    assert chosen
+    assert len(chosen) > (12 if number < 2 else 0), "nearly every control has two states"
     machine.sh("\n".join(f"(\n{state.script()}\n)" for state in chosen))
     broken = {state.control: state.expect for state in chosen}
     assert statuses(project, machine) == in_force(project, unknown) | broken
