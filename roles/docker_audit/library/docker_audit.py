@@ -44,6 +44,7 @@ from ansible.module_utils import hardhost_facts
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_managed as managed
 from ansible.module_utils import hardhost_package_work as work
+from ansible.module_utils import hardhost_programs as programs
 from ansible.module_utils import hardhost_role_module as role_module
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_surface_docker_audit as surface
@@ -123,7 +124,7 @@ def load(todo, found):
 
 
 def add_package(parameters, facts):
-    """Install auditd, whose own start-up files start it; how it is then."""
+    """Install auditd, whose own start-up files start it where they can; how it is then."""
     family, inputs = facts["os"]["family"], parameters["inputs"]
     name, identifier = surface.PACKAGES[family], parameters["controls"][0]["id"]
     if not inputs["docker_audit_install"]:
@@ -131,10 +132,17 @@ def add_package(parameters, facts):
     run, holder = parameters["run"], parameters["holder"]
     with states.work(run, holder, work.longest(inputs)) as state:
         work.add(state, family, [name], identifier, run, inputs)
+    return surface.read(facts, {})
+
+
+def start(facts):
+    """Start auditd once more: a rule of somebody else that is refused keeps auditd 4 from starting, until ours are there."""
+    programs.run(["systemctl", "start", "auditd.service"], check=False)
     found = surface.read(facts, {})
     if not found["active"]:
         raise Refused(
-            "auditd was installed and does not run: journalctl -u auditd.service says why"
+            "auditd was installed and does not start, its rules are written: "
+            "journalctl -u auditd.service -u audit-rules.service says why"
         )
     return found
 
@@ -165,12 +173,16 @@ def apply(parameters, check_mode):
         result["diff"].append(shown(files.read(audit_rules.PATH), data))
     if check_mode or not changed:
         return result
-    if not found["installed"]:
+    fresh = not found["installed"]
+    if fresh:
         found = add_package(parameters, facts)
         todo = plan(parameters["controls"], facts, found)
         data = candidate(todo, found["version"])
     with states.work(parameters["run"], parameters["holder"]) as state:
         write(state, todo, data, parameters["run"])
+        if fresh and not found["active"]:
+            found = start(facts)
+            todo = plan(parameters["controls"], facts, found)
         waiting = load(todo, found)
     return dict(result, warnings=[waiting] if waiting else [])
 

@@ -212,7 +212,7 @@ def auditd_not_stopped(facts, _inputs, _control):
         return None
     return hold(
         "auditd is installed, and does not run: somebody has stopped it, or it cannot start",
-        "systemctl enable --now auditd.service",
+        "systemctl enable --now auditd.service; journalctl -u auditd.service -u audit-rules.service says what is in its way",
     )
 
 
