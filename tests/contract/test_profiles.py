@@ -52,6 +52,7 @@ APPLIED_BY = {
     "docker_daemon/minimum_api_version": {"strict"},
     "kernel/magic_sysrq": set(LINEAGES),
     "kernel/docker_modules_loaded": set(LINEAGES),
+    "kernel/bridge_netfilter_loaded": set(LINEAGES) - {"baseline"},
     "kernel/no_kexec": {"cis_level2", "strict"},
     "kernel/no_unprivileged_bpf": {"cis_level2", "strict"},
     "kernel/af_alg_blocked": {"production", "staging", "cis_level2", "strict"},

@@ -44,7 +44,12 @@ print("hardhost:" + json.dumps(function(sent["argument"])))
 """
 
 # With or without a root login, with or without become in the inventory.
-PYTHON = '"$(command -v python3 || echo /usr/libexec/platform-python)" -c {receiver} {sent}'
+PYTHON = '"$({python})" -c {receiver} {sent}'
+# RHEL 8's python3 is older than ansible-core runs its modules with, which takes another one there.
+INTERPRETERS = ("python3", *(f"python3.{minor}" for minor in range(13, 7, -1)))
+CHOOSE = """for one in {interpreters}; do
+  "$one" -Sc "import sys; sys.exit(sys.version_info < (3, 8))" 2>/dev/null && break
+done; echo "$one" """
 APPEND = """sh -c 'umask 077; mkdir -p "${{1%/*}}" && printf %s "$2" >> "$1"' part {path} {part}"""
 SHELL = """
 set -- {words}
@@ -80,7 +85,9 @@ def call(connection: Any, project: Path, module: str, function: str, argument: A
     if len(sent) > LARGEST:
         sent = _in_parts(connection, sent)
     words = PYTHON.format(
-        receiver=f"'import base64;exec(base64.b64decode(\"{receiver}\"))'", sent=shlex.quote(sent)
+        python=_python(connection),
+        receiver=f"'import base64;exec(base64.b64decode(\"{receiver}\"))'",
+        sent=shlex.quote(sent),
     )
     command = SHELL.format(words=words)
     code, output, errors = run(connection, command)
@@ -119,6 +126,17 @@ def run(connection: Any, command: str) -> tuple[int, str, str]:
     except RuntimeError as error:
         raise RemoteError(_connection_failure(error)) from error
     return done.rc, done.stdout, done.stderr
+
+
+def _python(connection: Any) -> str:
+    """The shell's words that print the interpreter: the inventory's, where it names a file."""
+    backend = connection.backend
+    named = ""
+    if backend.get_connection_type() == "ansible":
+        named = str(backend.get_variables().get("ansible_python_interpreter", ""))
+    if named.startswith("/") and "{" not in named:
+        return f"echo {shlex.quote(named)}"
+    return CHOOSE.format(interpreters=" ".join(INTERPRETERS))
 
 
 def _needs_ansible(connection: Any) -> bool:

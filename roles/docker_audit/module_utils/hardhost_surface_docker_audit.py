@@ -34,10 +34,11 @@ PROGRAMS = audit_rules.PROGRAMS + ":/usr/local/sbin:/usr/local/bin"
 
 
 def read(_facts, _inputs):
-    """`{status, installed, active, version, rules}`; only the first where the kernel does not let this host near it."""
+    """`{status, installed, active, version, rules, by_hand}`; the first alone where the kernel does not let this host near it."""
     status = audit_rules.status()
     installed = bool(audit_rules.program("auditctl"))
     found = {"status": status, "installed": installed, "active": False, "version": "", "rules": []}
+    found["by_hand"] = audit_rules.by_hand()
     if status["error"]:
         return found
     if installed:
@@ -64,7 +65,9 @@ def paths(subject, facts):
     `/path`, `program:NAME`, `unit:NAME`, `option:KEY`, `data_root` or `daemon_json`.
     """
     kind, _separator, name = subject.partition(":")
-    if kind == "program":
+    if subject == "program:dockerd":
+        found = [facts["engine"]["binary"]]
+    elif kind == "program":
         found = [shutil.which(name, path=PROGRAMS)]
     elif kind in ("unit", "option"):
         found = permissions.paths(subject, facts)
@@ -205,14 +208,34 @@ def audit_reachable(facts, _inputs, _control):
     return None
 
 
-def auditd_not_stopped(facts, _inputs, _control):
-    """Who has stopped auditd may have had a reason."""
+def auditd_usable(facts, inputs, _control):
+    """It is there or may be installed, and nobody has stopped it: who has may have had a reason."""
     found = facts["surfaces"]["docker_audit"]
-    if not found["installed"] or found["active"] or found["status"]["error"]:
+    if found["active"] or found["status"]["error"]:
         return None
+    if not found["installed"]:
+        if inputs["docker_audit_install"]:
+            return None
+        return hold(
+            "auditd is missing, and docker_audit_install is false",
+            "install %s, or set docker_audit_install"
+            % PACKAGES.get(facts["os"]["family"], "auditd"),
+        )
     return hold(
         "auditd is installed, and does not run: somebody has stopped it, or it cannot start",
         "systemctl enable --now auditd.service; journalctl -u auditd.service -u audit-rules.service says what is in its way",
+    )
+
+
+def rules_merged(facts, _inputs, _control):
+    """What is loaded at boot can be made of rules.d without losing a rule of somebody else."""
+    found = facts["surfaces"]["docker_audit"]["by_hand"]
+    if not found:
+        return None
+    return hold(
+        "%s holds rules that no file of rules.d has, and would lose them: %s"
+        % (audit_rules.MERGED, "; ".join(found[:3]) + ("; ..." if found[3:] else "")),
+        "move them to a file of %s" % os.path.dirname(audit_rules.PATH),
     )
 
 
@@ -233,6 +256,7 @@ def audited_paths_present(facts, _inputs, control):
 
 PRECONDITIONS = {
     "audit_reachable": audit_reachable,
-    "auditd_not_stopped": auditd_not_stopped,
+    "auditd_usable": auditd_usable,
     "audited_paths_present": audited_paths_present,
+    "rules_merged": rules_merged,
 }

@@ -84,16 +84,34 @@ def runs(container):
     return bool(found and found["running"])
 
 
+def start(containers):
+    """Start containers; `[(container, error)]` of those that do not. One may need another: they are tried while some start."""
+    while containers:
+        failed = []
+        for one in containers:
+            try:
+                docker.request("POST", "/containers/%s/start" % one["id"], b"", timeout=60)
+            except docker.ApiError as error:
+                failed.append((one, error))
+        if len(failed) == len(containers):
+            return failed
+        containers = [one for one, _error in failed]
+    return []
+
+
 def bring_back(containers, seconds):
     """Wait for the containers of before, and start those that no policy starts; their names."""
     ours = [one for one in containers if not one["swarm"] and not one["auto_remove"]]
     service.until(lambda: all(runs(one) for one in ours), min(GRACE, seconds))
     started = [one for one in ours if not runs(one)]
-    for one in started:
-        try:
-            docker.request("POST", "/containers/%s/start" % one["id"], b"", timeout=60)
-        except docker.ApiError as error:
-            raise Worse("container %s does not start again: %s" % (one["name"], error)) from error
+    failed = start(started)
+    if failed:
+        raise Worse(
+            "; ".join(
+                "container %s does not start again: %s" % (one["name"], error)
+                for one, error in failed
+            )
+        )
     service.until(lambda: all(runs(one) for one in ours), 5)
     missing = [one["name"] for one in ours if not runs(one)]
     if missing:

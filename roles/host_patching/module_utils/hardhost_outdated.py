@@ -44,6 +44,7 @@ NEVER = (
 )
 SESSIONS = ("ssh.service", "sshd.service")  # restarted only where that ends the main process alone
 SECONDS = 60  # for one service
+PROPERTIES = "LoadState,ActiveState,RefuseManualStop,KillMode,Type,MainPID"
 
 
 def replaced(maps):
@@ -93,17 +94,17 @@ def _text(root, pid, name):
         return ""
 
 
-def restartable(units):
-    """`(those that may be restarted, those that may not)`."""
-    may = [unit for unit in units if _may(unit)]
+def restartable(units, root="/proc"):
+    """`(those that may be restarted, those that may not, or that it would not help)`."""
+    may = [unit for unit in units if _may(unit, root)]
     return may, [unit for unit in units if unit not in may]
 
 
-def _may(unit):
+def _may(unit, root):
     if any(fnmatch.fnmatch(unit, pattern) for pattern in NEVER):
         return False
     code, text, _errors = packages.run(
-        ["systemctl", "show", unit, "-p", "LoadState,ActiveState,RefuseManualStop,KillMode,Type"],
+        ["systemctl", "show", unit, "-p", PROPERTIES],
         30,
     )
     properties = dict(line.partition("=")[::2] for line in text.splitlines())
@@ -111,7 +112,10 @@ def _may(unit):
         return False
     if properties.get("RefuseManualStop") == "yes" or properties.get("Type") == "oneshot":
         return False
-    return properties.get("KillMode") == "process" or unit not in SESSIONS + (own_unit(),)
+    if properties.get("KillMode") == "process":
+        # A restart leaves the other processes alone: it helps only where the main one is concerned.
+        return replaced(_text(root, properties.get("MainPID", "0"), "maps"))
+    return properties.get("KillMode") != "none" and unit not in SESSIONS + (own_unit(),)
 
 
 def own_unit():

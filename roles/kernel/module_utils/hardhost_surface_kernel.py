@@ -153,14 +153,19 @@ def observe(_facts, _inputs, settings):
 def _parameters(key, value):
     """One; of a pattern, those that are not as wanted, or one that stands for all."""
     found = [_parameter(one, value) for one in sysctl.matching(key)]
-    wrong = [
-        one for one in found if not (one["enough"] and one["boot_enough"] and one["command_enough"])
-    ]
+    wrong = [one for one in found if not _lasts(one)]
     return wrong or [dict(one, key=key) for one in found[:1]]
 
 
+def _lasts(one):
+    return (
+        one["enough"] and one["boot_enough"] and all(line["enough"] for line in one["afterwards"])
+    )
+
+
 def _parameter(key, value):
-    boot, command = sysctl.at_boot(key), sysctl.by_command(key)
+    boot = sysctl.at_boot(key)
+    later = sysctl.afterwards(key)
     return {
         "key": key,
         "wanted": value,
@@ -168,8 +173,7 @@ def _parameter(key, value):
         "enough": sysctl.enough(key, sysctl.live(key), value),
         "boot": boot,
         "boot_enough": bool(boot) and sysctl.enough(key, boot["value"], value),
-        "command": command,
-        "command_enough": not command or sysctl.enough(key, command["value"], value),
+        "afterwards": [dict(one, enough=sysctl.enough(key, one["value"], value)) for one in later],
     }
 
 

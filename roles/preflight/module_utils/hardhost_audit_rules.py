@@ -9,6 +9,8 @@ SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import errno
+import glob
+import os
 import re
 import shutil
 import socket
@@ -21,6 +23,8 @@ from ansible.module_utils import hardhost_files as files
 # It sorts first among /etc/audit/rules.d: `-c` has to come before the first rule that could fail, and rules of somebody
 # else that keep events away ("never") come after ours.
 PATH = "/etc/audit/rules.d/00-hardhost.rules"
+# What augenrules makes of all files of rules.d, and what is loaded at boot.
+MERGED = "/etc/audit/audit.rules"
 PREFIX = "hardhost-"
 IMMUTABLE = 2
 PROGRAMS = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -95,7 +99,7 @@ def _lines(path):
 def without(controls, path=None):
     """The file's bytes without the rules of some controls; None where no rule is left."""
     kept = [line for line in _lines(path or PATH) if not any(_keyed(line, one) for one in controls)]
-    if not any(" -k " + PREFIX in line for line in kept):
+    if not any(_is_ours(line) for line in kept):
         return None
     return ("\n".join(kept) + "\n").encode("utf-8")
 
@@ -191,10 +195,32 @@ def switch(value):
     _run(["auditctl", "-e", str(value)])
 
 
+def by_hand():
+    """The rules of somebody else that MERGED alone has: augenrules would lose them."""
+    parts = glob.glob(os.path.dirname(PATH) + "/*.rules")
+    kept = {line.strip() for one in parts for line in _lines(one)}
+    return [
+        line
+        for line in map(str.strip, _lines(MERGED))
+        if line.startswith(("-a", "-A", "-w")) and line not in kept and not _is_ours(line)
+    ]
+
+
+def _is_ours(line):
+    return " -k " + PREFIX in line
+
+
 def merge():
-    """Write /etc/audit/audit.rules anew from all of rules.d; nothing is loaded."""
-    if program("augenrules"):
+    """Write MERGED anew from all of rules.d; where it has rules of its own, only ours go from it. Nothing is loaded."""
+    if not program("augenrules"):
+        return
+    if not by_hand():
         _run(["augenrules"], complain=False)
+        return
+    kept = [line for line in _lines(MERGED) if not _is_ours(line)]
+    files.replace(
+        MERGED, ("\n".join(kept) + "\n").encode("utf-8"), {"uid": 0, "gid": 0, "mode": 0o640}
+    )
 
 
 def program(name):

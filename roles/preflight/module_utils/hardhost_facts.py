@@ -58,7 +58,7 @@ def collect_local(directory=states.DIRECTORY):
     """
     facts = collect_configured()
     process, configured = _daemon(facts["unit"]), facts.pop("configured")
-    engine = _engine(process)
+    engine = _engine(process, configured)
     state, state_error = _state(directory)
     facts.update(
         os=_os(),
@@ -117,12 +117,20 @@ def _daemon(unit):
     return None
 
 
-def _engine(process):
+def _binary(configured):
+    """The dockerd that the unit starts, where it names one; else the first in PATH; "" where there is none."""
+    named = configured[0] if configured else ""
+    if os.path.basename(named) == "dockerd" and os.path.isabs(named) and os.path.exists(named):
+        return named
+    return shutil.which("dockerd") or ""
+
+
+def _engine(process, configured):
     """`{installed, running, version, client, api, binary, candidate, on_disk}`; versions are "" where unknown.
 
     `version` is what runs, where something does, `on_disk` what would be started.
     """
-    binary = shutil.which("dockerd") or ""
+    binary = _binary(configured)
     engine = {
         "installed": bool(binary),
         "running": False,

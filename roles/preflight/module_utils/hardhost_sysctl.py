@@ -1,7 +1,8 @@
 """Kernel parameters: live values, what the files would set at the next boot, and which cannot be taken back.
 
 systemd-sysctl reads the directories below, one file per name, in the order of the names; the last line for a parameter
-counts. `sysctl --system` of procps does the same and reads /etc/sysctl.conf after all others.
+counts. `sysctl --system` of procps does the same and reads /etc/sysctl.conf after all others. ufw sets those of a file of its
+own whenever it starts, which may be later.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
+import re
 
 from ansible.module_utils import hardhost_files as files
 
@@ -24,6 +26,7 @@ DIRECTORIES = (
     "/lib/sysctl.d",
 )
 LAST = "/etc/sysctl.conf"
+UFW, UFW_DEFAULTS = "/etc/ufw/ufw.conf", "/etc/default/ufw"
 # Once set, only a boot sets them back (kernel Documentation/admin-guide/sysctl/kernel.rst, LSM/Yama.rst).
 ONE_WAY = {
     "kernel.kexec_load_disabled": "1",
@@ -123,9 +126,27 @@ def at_boot(key, without=()):
     return _last(key, [file for file in ordered() if file not in without])
 
 
-def by_command(key):
-    """The line that counts for `sysctl --system`: that of /etc/sysctl.conf, None where it has none."""
-    return _last(key, [LAST])
+def afterwards(key):
+    """`[{file, line, value, over, by}]` of the lines that count for whoever sets parameters after the boot's beginning."""
+    found = []
+    for by, file in (("`sysctl --system`", LAST), ("ufw", _ufw())):
+        line = _last(key, [file]) if file else None
+        if line:
+            found.append(dict(line, by=by))
+    return found
+
+
+def _ufw():
+    """The file of parameters that ufw sets, "" where ufw is not enabled."""
+    if _shell_value(UFW, "ENABLED").lower() != "yes":
+        return ""
+    return _shell_value(UFW_DEFAULTS, "IPT_SYSCTL")
+
+
+def _shell_value(file, name):
+    text = (files.read(file) or b"").decode("utf-8", "replace")
+    found = re.findall(r"^\s*%s=[\"']?([^\"'\s#]*)" % name, text, re.MULTILINE)
+    return found[-1] if found else ""
 
 
 def _last(key, from_files):

@@ -30,11 +30,10 @@ def _parameter(one: dict[str, Any]) -> Verdict:
         return failed(f"{key} is {one['live']}, but no file sets it at the next boot")
     if not one["boot_enough"]:
         return failed(f"{key} is {one['live']}, but the next boot sets it to {_place(boot)}")
-    if not one["command_enough"]:
-        return failed(
-            f"{key} is {one['live']}, but `sysctl --system` sets it to {_place(one['command'])}, "
-            "which it reads last"
-        )
+    against = [line for line in one["afterwards"] if not line["enough"]]
+    if against:
+        others = "; ".join(f"{line['by']} sets it to {_place(line)}" for line in against)
+        return failed(f"{key} is {one['live']}, but {others}, whenever it is started")
     over = ", ".join(_place(line) for line in boot["over"])
     return passed(f"{key} is {one['live']}" + (f", which overrides {over}" if over else ""))
 

@@ -13,7 +13,7 @@ def check(host: ObservedHost, control: dict[str, Any], _artifact: dict[str, Any]
     found = host.reading["surfaces"]["kernel"][control["id"]]["user_namespaces"]
     if not found["live"] or int(found["live"]) == 0:
         return failed(f"{found['key']} is {found['live'] or 'not there'}: remapping cannot work")
-    for line in (found["boot"], found["command"]):
+    for line in [found["boot"], *found["afterwards"]]:
         if line and line["value"] == "0":
             return failed(
                 f"{found['key']} is {found['live']}, but {line['file']}, line {line['line']}, "

@@ -22,8 +22,8 @@ def run(name: str, **found: Any) -> Verdict:
 def parameter(**changed: Any) -> dict[str, Any]:
     return {
         "key": "kernel.sysrq", "wanted": "0", "live": "0", "enough": True,
-        "boot": {**PLACE, "value": "0", "over": []}, "boot_enough": True, "command": None,
-        "command_enough": True, **changed,
+        "boot": {**PLACE, "value": "0", "over": []}, "boot_enough": True, "afterwards": [],
+        **changed,
     }  # fmt: skip
 
 
@@ -45,7 +45,8 @@ def module(**changed: Any) -> dict[str, Any]:
         ({"live": "1", "enough": False}, "fail", "wanted is 0"),
         ({"boot": None, "boot_enough": False}, "fail", "no file sets it"),
         ({"boot": PLACE, "boot_enough": False}, "fail", "to 1 (/etc/sysctl.d/zzz.conf, line 3)"),
-        ({"command": PLACE, "command_enough": False}, "fail", "`sysctl --system` sets it to 1"),
+        ({"afterwards": [{**PLACE, "by": "ufw", "enough": False}]}, "fail", "ufw sets it to 1"),
+        ({"afterwards": [{**PLACE, "by": "ufw", "enough": True}]}, "pass", "is 0"),
     ],
 )  # fmt: skip
 def test_a_parameter(changed: dict[str, Any], status: str, words: str) -> None:
@@ -88,5 +89,5 @@ def test_a_module(changed: dict[str, Any], status: str) -> None:
     ],
 )
 def test_user_namespaces(live: str | None, boot: dict[str, Any] | None, status: str) -> None:
-    found = {"key": "user.max_user_namespaces", "live": live, "boot": boot, "command": None}
+    found = {"key": "user.max_user_namespaces", "live": live, "boot": boot, "afterwards": []}
     assert run("user_namespaces", user_namespaces=found).status == status

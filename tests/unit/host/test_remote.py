@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,39 @@ def test_a_script_gets_its_argument_and_answers(connection: Any) -> None:
 def test_a_script_can_use_what_the_projects_modules_share(connection: Any) -> None:
     """`reading` imports most of them."""
     assert remote.call(connection, ROOT, "reading", "_text", "/proc/sys/kernel/ostype") == "Linux"
+
+
+def test_the_interpreter_is_the_inventorys_or_one_that_ansible_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On RHEL 8 python3 is 3.6, which runs no module."""
+
+    class Backend:
+        variables: dict[str, Any] = {}
+
+        def get_connection_type(self) -> str:
+            return "ansible"
+
+        def get_variables(self) -> dict[str, Any]:
+            return self.variables
+
+    class Connection:
+        backend = Backend()
+
+    def chosen() -> str:
+        words = ["/bin/sh", "-c", remote._python(Connection())]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name, code in (("python3", 1), ("python3.12", 127), ("python3.9", 0), ("python3.8", 0)):
+        (tmp_path / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (tmp_path / name).chmod(0o755)
+    assert chosen() == "python3.9"
+    Backend.variables = {"ansible_python_interpreter": "auto_silent"}
+    assert chosen() == "python3.9"
+    Backend.variables = {"ansible_python_interpreter": "/opt/a b/python"}
+    assert chosen() == "/opt/a b/python"
 
 
 def test_a_script_that_fails_says_why_with_its_last_line(connection: Any) -> None:

@@ -24,6 +24,7 @@ RULES = {
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "00-hardhost.rules"
     monkeypatch.setattr(audit_rules, "PATH", str(path))
+    monkeypatch.setattr(audit_rules, "MERGED", str(tmp_path / "audit.rules"))
     # No program of auditd, and no kernel: this is about files.
     monkeypatch.setattr(audit_rules, "PROGRAMS", str(tmp_path))
     monkeypatch.setattr(audit_rules, "status", lambda: {"error": 1, "enabled": 0, "pid": 0})
@@ -122,3 +123,39 @@ def test_what_is_touched() -> None:
     locked = {**found, "status": {"error": 0, "enabled": 2}}
     assert docker_audit.touched({ONE: {**in_order, "unloaded": True}}, locked) == set()
     assert docker_audit.touched({ONE: in_order}, {**found, "installed": False}) == {ONE}
+
+
+def test_auditd_is_started_once_more_where_a_rule_of_others_kept_it_down(
+    file: Path, state_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before our rules are written: they make those that load them go on after an error."""
+    found = {"status": {"error": 0, "enabled": 1, "pid": 0}, "installed": False, "active": False}
+    found |= {"version": "4.0.2", "rules": [], "by_hand": []}
+    started = []
+
+    def read(_facts: Any, _inputs: Any) -> Any:
+        return dict(found)
+
+    def add(*_given: Any) -> Any:
+        found["installed"] = True
+        return dict(found)
+
+    def systemctl(words: list[str], **_more: Any) -> str:
+        started.append((words, file.exists()))
+        found["active"] = comes
+        return ""
+
+    monkeypatch.setattr(docker_audit.hardhost_facts, "collect", facts)
+    monkeypatch.setattr(docker_audit.surface, "read", read)
+    monkeypatch.setattr(docker_audit, "plan", lambda *_given: todo(ONE))
+    monkeypatch.setattr(docker_audit, "add_package", add)
+    monkeypatch.setattr(docker_audit.programs, "run", systemctl)
+    monkeypatch.setattr(docker_audit, "load", lambda *_given: "")
+    given = {"controls": [{"id": ONE}], "run": "run", "holder": "me", "inputs": {}}
+    comes = False
+    with pytest.raises(docker_audit.Refused, match="does not start"):
+        docker_audit.apply(given, False)
+    assert audit_rules.of_file(ONE) == RULES[ONE]
+    found["installed"], comes = False, True
+    docker_audit.apply(given, False)
+    assert started == [(["systemctl", "start", "auditd.service"], True)] * 2

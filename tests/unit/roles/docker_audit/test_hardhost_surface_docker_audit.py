@@ -27,6 +27,7 @@ def host(rules: list[str] | None = None, status: Json | None = None, **read: Any
         "active": True,
         "version": "3.0.9",
         "rules": rules or [],
+        "by_hand": [],
         **read,
     }
     return facts(surfaces={"docker_audit": found})
@@ -78,12 +79,22 @@ def test_the_data_root_is_the_configured_one_and_not_that_of_a_range(folder: Pat
 
 
 def test_programs_are_where_they_really_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = folder / "dockerd"
+    program = folder / "containerd"
     program.write_text("")
     program.chmod(0o755)
     monkeypatch.setattr(surface, "PROGRAMS", str(folder))
-    assert surface.paths("program:dockerd", facts()) == [str(program)]
-    assert surface.paths("program:containerd", facts()) == []
+    assert surface.paths("program:containerd", facts()) == [str(program)]
+    assert surface.paths("program:runc", facts()) == []
+
+
+def test_of_two_dockerd_the_one_that_the_unit_starts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "dockerd").write_text("")
+    (folder / "dockerd").chmod(0o755)
+    monkeypatch.setattr(surface, "PROGRAMS", str(folder))
+    started = facts(engine={"binary": str(folder / "file")})
+    assert surface.paths("program:dockerd", started) == [str(folder / "file")]
 
 
 @pytest.mark.parametrize("name", ["with blank", "line\nbreak", "umlaut-ä"])
@@ -131,12 +142,33 @@ def test_a_kernel_started_without_it_is_held_back() -> None:
     assert surface.audit_reachable(host(), {}, control({})) is None
 
 
+def usable(install: bool = True, **read: Any) -> Json | None:
+    found: Json | None = surface.auditd_usable(
+        host(**read), {"docker_audit_install": install}, control({})
+    )
+    return found
+
+
 def test_an_auditd_that_somebody_stopped_is_not_started() -> None:
-    found = surface.auditd_not_stopped(host(active=False), {}, control({}))
+    found = usable(active=False)
+    assert found is not None
     assert found["decision"] == "pending"
-    assert surface.auditd_not_stopped(host(), {}, control({})) is None
-    missing = host(installed=False, active=False)
-    assert surface.auditd_not_stopped(missing, {}, control({})) is None
+    assert usable() is None
+    assert usable(installed=False, active=False) is None
+
+
+def test_an_auditd_that_may_not_be_installed_is_waited_for() -> None:
+    found = usable(installed=False, active=False, install=False)
+    assert found is not None
+    assert "docker_audit_install is false" in found["reason"]
+    assert usable(install=False) is None
+
+
+def test_rules_that_augenrules_would_lose_hold_everything_back() -> None:
+    assert surface.rules_merged(host(), {}, control({})) is None
+    found = surface.rules_merged(host(by_hand=["-w /etc/shadow -p wa -k mine"]), {}, control({}))
+    assert found["decision"] == "pending"
+    assert "-w /etc/shadow -p wa -k mine" in found["reason"]
 
 
 def kept(one: Json) -> list[str]:

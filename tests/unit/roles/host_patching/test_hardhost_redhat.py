@@ -65,7 +65,7 @@ class Host:
             return 0, "\n".join(lines), ""
         if words[0] == "dnf":
             return 100, DNF, ""
-        return 0, "LoadState=loaded\nActiveState=active\nType=simple\nKillMode=process\n", ""
+        return 0, "LoadState=loaded\nActiveState=active\nType=simple\nKillMode=mixed\n", ""
 
     def program(self, name: str) -> Path:
         """`dnf`, as a link to this program, which is how each of them is packaged."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible.module_utils import hardhost_automatic_updates as automatic
@@ -87,16 +88,34 @@ def test_what_is_never_restarted(unit: str) -> None:
         ("ssh.service", "mixed", False),
         ("runner.service", "control-group", False),
         ("runner.service", "process", True),
+        # Its old processes would stay beside the new ones.
+        ("nginx.service", "none", False),
     ],
 )
 def test_what_a_restart_would_end_with_it(
-    unit: str, kill_mode: str, may: bool, monkeypatch: pytest.MonkeyPatch
+    unit: str, kill_mode: str, may: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sessions, and this very run where an agent has started it."""
-    shown = f"LoadState=loaded\nActiveState=active\nType=simple\nKillMode={kill_mode}\n"
+    shown = f"LoadState=loaded\nActiveState=active\nType=simple\nKillMode={kill_mode}\nMainPID=7\n"
+    process(tmp_path, "7", unit, "pid:[1]")
     monkeypatch.setattr(outdated, "own_unit", lambda: "runner.service")
     monkeypatch.setattr(packages, "run", lambda *_: (0, shown, ""))
-    assert outdated.restartable([unit]) == (([unit], []) if may else ([], [unit]))
+    found = outdated.restartable([unit], str(tmp_path))
+    assert found == (([unit], []) if may else ([], [unit]))
+
+
+def test_a_child_that_outlives_restarts_is_no_reason_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job of cron: each restart of cron would leave it, and be due again."""
+    shown = "LoadState=loaded\nActiveState=active\nType=simple\nKillMode=process\nMainPID=7\n"
+    monkeypatch.setattr(packages, "run", lambda *_: (0, shown, ""))
+    process(tmp_path, "1", "init.scope", "pid:[1]")
+    process(tmp_path, "7", "cron.service", "pid:[1]")
+    process(tmp_path, "8", "cron.service", "pid:[1]")
+    (tmp_path / "7/maps").write_text(MAPS.format(mode="r-xp", path="/usr/bin/x"))
+    assert outdated.services(str(tmp_path)) == ["cron.service"]
+    assert outdated.restartable(["cron.service"], str(tmp_path)) == ([], ["cron.service"])
 
 
 @pytest.mark.parametrize(
@@ -275,3 +294,38 @@ def test_the_dry_run_says_what_it_would_do(said: str, chosen: list[str] | None) 
 )
 def test_who_orders_an_interrupted_dpkg_to_be_mended(line: str, mends: bool) -> None:
     assert automatic.mends('APT "";\n' + line + "\n") is mends
+
+
+class Containers:
+    """An engine of which some containers start only once another one runs."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, needs: dict[str, str]) -> None:
+        self.running: list[str] = []
+        self.needs = needs
+        monkeypatch.setattr(host_health.docker, "request", self.request)
+        monkeypatch.setattr(host_health, "runs", lambda one: one["id"] in self.running)
+        monkeypatch.setattr(host_health, "GRACE", 0)
+
+    def request(self, _method: str, path: str, _body: bytes, **_more: Any) -> None:
+        name = path.split("/")[2]
+        if self.needs.get(name, name) not in [name, *self.running]:
+            raise host_health.docker.ApiError(f"cannot join network of {self.needs[name]}")
+        self.running.append(name)
+
+
+def ran(*names: str) -> list[dict[str, Any]]:
+    return [{"id": one, "name": one, "swarm": False, "auto_remove": False} for one in names]
+
+
+def test_a_container_that_needs_another_one_comes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    Containers(monkeypatch, {"app": "vpn"})
+    assert host_health.bring_back(ran("app", "db", "vpn"), 1) == ["app", "db", "vpn"]
+
+
+def test_one_container_that_does_not_start_keeps_no_other_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = Containers(monkeypatch, {"app": "gone", "web": "app"})
+    with pytest.raises(host_health.Worse, match=r"app does not start.*; container web does not"):
+        host_health.bring_back(ran("app", "db", "web"), 1)
+    assert engine.running == ["db"]

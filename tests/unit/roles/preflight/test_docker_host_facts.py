@@ -102,3 +102,19 @@ def test_a_path_and_a_text_refuse_the_host_before_it_is_read() -> None:
 
 def test_what_is_secret_is_no_public_fact() -> None:
     assert "hunter2" not in str(hardhost_facts.public({**facts(), "texts": {"key": b"hunter2"}}))
+
+
+def test_the_engine_is_the_one_that_the_unit_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old one may be left in a directory that comes first."""
+    for folder in ("local", "packaged"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "dockerd").write_text("")
+        (tmp_path / folder / "dockerd").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/local:{tmp_path}/packaged")
+    named = str(tmp_path / "packaged/dockerd")
+    assert hardhost_facts._binary([named, "-H", "fd://"]) == named
+    first = str(tmp_path / "local/dockerd")
+    for configured in ([], [str(tmp_path / "gone/dockerd")], ["/usr/local/bin/wrapper"]):
+        assert hardhost_facts._binary(configured) == first

@@ -101,3 +101,40 @@ def test_one_controls_rules_leave_the_file_alone(tmp_path: Path) -> None:
 def test_no_file_holds_no_rule(tmp_path: Path) -> None:
     assert audit_rules.of_file(CONTROL, str(tmp_path / "none")) == []
     assert audit_rules.without([CONTROL], str(tmp_path / "none")) is None
+
+
+@pytest.fixture
+def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """/etc/audit, and an augenrules that does what the real one does."""
+    (tmp_path / "rules.d").mkdir()
+    monkeypatch.setattr(audit_rules, "PATH", str(tmp_path / "rules.d/00-hardhost.rules"))
+    monkeypatch.setattr(audit_rules, "MERGED", str(tmp_path / "audit.rules"))
+    monkeypatch.setattr(audit_rules, "PROGRAMS", f"{tmp_path}:/usr/bin:/bin")
+    program = tmp_path / "augenrules"
+    program.write_text(f"#!/bin/sh\ncat {tmp_path}/rules.d/*.rules > {tmp_path}/audit.rules\n")
+    program.chmod(0o755)
+    return tmp_path
+
+
+THEIRS, OURS = "-w /etc/shadow -p wa -k mine", "-w /etc/docker -p wa -k hardhost-etc_docker"
+
+
+def test_what_is_loaded_at_boot_is_made_of_the_parts(etc: Path) -> None:
+    (etc / "rules.d/10-theirs.rules").write_text(f"-D\n{THEIRS}\n")
+    (etc / "rules.d/00-hardhost.rules").write_text(f"-c\n{OURS}\n")
+    (etc / "audit.rules").write_text(f"-D\n  {THEIRS}\n")
+    assert audit_rules.by_hand() == []
+    audit_rules.merge()
+    assert (etc / "audit.rules").read_text() == f"-c\n{OURS}\n-D\n{THEIRS}\n"
+
+
+def test_rules_that_are_there_alone_are_never_lost(etc: Path) -> None:
+    (etc / "audit.rules").write_text(f"-D\n{OURS}\n{THEIRS}\n")
+    assert audit_rules.by_hand() == [THEIRS]
+    audit_rules.merge()
+    assert (etc / "audit.rules").read_text() == f"-D\n{THEIRS}\n"
+
+
+def test_our_own_that_left_the_parts_are_not_somebody_elses(etc: Path) -> None:
+    (etc / "audit.rules").write_text(f"-D\n{OURS}\n")
+    assert audit_rules.by_hand() == []

@@ -18,6 +18,8 @@ def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     chosen = tuple(str(tmp_path / name) for name in ("etc", "run", "lib"))
     monkeypatch.setattr(sysctl, "DIRECTORIES", chosen)
     monkeypatch.setattr(sysctl, "LAST", str(tmp_path / "sysctl.conf"))
+    monkeypatch.setattr(sysctl, "UFW", str(tmp_path / "ufw.conf"))
+    monkeypatch.setattr(sysctl, "UFW_DEFAULTS", str(tmp_path / "default-ufw"))
     return tmp_path
 
 
@@ -84,9 +86,17 @@ def test_broken_links_and_other_names_are_passed_by(etc: Path) -> None:
 def test_the_file_that_procps_reads_last(etc: Path) -> None:
     (etc / "sysctl.conf").write_text("kernel.sysrq = 5\n")
     assert value() is None
-    found = sysctl.by_command(KEY)
-    assert found is not None
-    assert found["value"] == "5"
+    (found,) = sysctl.afterwards(KEY)
+    assert (found["by"], found["value"]) == ("`sysctl --system`", "5")
+
+
+@pytest.mark.parametrize(("enabled", "expected"), [("yes", ["5"]), ("no", [])])
+def test_what_ufw_sets_when_it_starts(etc: Path, enabled: str, expected: list[str]) -> None:
+    """Its file has slashes for dots, and is a shell variable."""
+    (etc / "ufw.conf").write_text(f"# ENABLED=maybe\nENABLED={enabled}\nLOGLEVEL=low\n")
+    (etc / "default-ufw").write_text(f'IPV6=yes\nIPT_SYSCTL="{etc}/ufw-sysctl.conf"\n')
+    (etc / "ufw-sysctl.conf").write_text("# a comment\nkernel/sysrq=5\n")
+    assert [line["value"] for line in sysctl.afterwards(KEY) if line["by"] == "ufw"] == expected
 
 
 @pytest.mark.parametrize(
