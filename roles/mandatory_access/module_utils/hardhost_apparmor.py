@@ -98,6 +98,7 @@ def _service():
     return {
         "enabled": found.get("UnitFileState") == "enabled",
         "active": found.get("ActiveState") == "active",
+        "failed": found.get("ActiveState") == "failed",
     }
 
 

@@ -26,6 +26,7 @@ PACKAGE = "apparmor"
 PATH = apparmor.PROFILES + profile.NAME
 DUE = "dockerd was started without AppArmor"
 LATE = "apparmor_parser came, or was replaced, after dockerd was started, and no container shows that it is used"
+INCOMPLETE = "apparmor.service does not load all profiles of this host"
 CACHED = 24  # the first major version that looks for the parser at its start
 LEASE_SECONDS = 2 * programs.SECONDS  # for what is no package: each program takes a moment
 
@@ -70,6 +71,22 @@ def apparmor_loadable(facts, _inputs, control):
         "apparmor_parser is missing: the profile cannot be compiled",
         "install the package apparmor, or apply mandatory_access/apparmor_active, and run again",
     )
+
+
+def apparmor_startable(facts, _inputs, control):
+    """A service that has failed is not started in vain in each run; what else the control does goes first."""
+    found = _reading(facts)
+    if not stuck(found) or plan(control, facts, found):
+        return None
+    return hold(
+        "%s, and has failed" % INCOMPLETE,
+        "mend or remove the profile that journalctl -u apparmor.service names, then: systemctl restart apparmor.service",
+    )
+
+
+def stuck(found):
+    """Whether the service would fail again: a profile of somebody else does not compile. Without the parser it had to fail."""
+    return found["kernel"] == "on" and found["service"]["failed"] and bool(found["parser"])
 
 
 def _reading(facts):
@@ -120,7 +137,7 @@ def plan(control, facts, found):
             todo.append(_step("package", "package " + PACKAGE, None, "installed"))
         if not found["service"]["enabled"]:
             todo.append(_step("service", apparmor.SERVICE, "disabled", "enabled"))
-        if not found["service"]["active"] and found["kernel"] == "on":
+        if not found["service"]["active"] and found["kernel"] == "on" and not stuck(found):
             todo.append(_step("start", apparmor.SERVICE, "inactive", "started"))
         if found["kernel"] == "off" and (_boot_files(control) or not found["prepared"]):
             todo.append(_step("boot", apparmor.BOOT, None, "AppArmor with the next boot"))
@@ -219,7 +236,8 @@ def apply(controls, parameters, check_mode):
         seconds = LEASE_SECONDS + package_work.longest(parameters["inputs"])
         with states.work(parameters["run"], parameters["holder"], seconds) as state:
             for control, step in steps:
-                STEPS[step["do"]](state, control["id"], parameters, facts)
+                note = STEPS[step["do"]](state, control["id"], parameters, facts)
+                answer["notes"] += [note] if note else []
     if any(step["do"] == "boot" for _control, step in steps):
         answer["notes"].append("AppArmor is on with the next boot: reboot the host")
     return answer
@@ -244,8 +262,12 @@ def _service(state, control, parameters, _facts):
 
 
 def _start(_state, _control, _parameters, _facts):
-    """It loads the profiles that have files, ours among them."""
-    programs.run(["systemctl", "restart", apparmor.SERVICE])
+    """It loads the profiles that have files, ours among them; the note where one of somebody else's is in its way."""
+    try:
+        programs.run(["systemctl", "restart", apparmor.SERVICE])
+    except programs.Failed:
+        return "%s: journalctl -u apparmor.service says which" % INCOMPLETE
+    return ""
 
 
 def _boot(state, control, parameters, _facts):

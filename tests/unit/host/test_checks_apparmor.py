@@ -17,7 +17,7 @@ ACTIVE, DEFAULT, PROFILE = CHECKS = (
 IN_ORDER: dict[str, Any] = {
     "kernel": "on",
     "parser": "/sbin/apparmor_parser",
-    "service": {"enabled": True, "active": True},
+    "service": {"enabled": True, "active": True, "failed": False},
     "profiles": {"docker-default": "enforce", "hardhost-container": "enforce"},
     "prepared": False,
     "unheeded": "",
@@ -44,7 +44,10 @@ SABOTAGED: dict[State, tuple[Reading, str]] = {
         {"parser": "", "ours": None, "uncompared": "apparmor_parser is missing"},
         "apparmor_parser is missing",
     ),
-    (ACTIVE, "service_disabled"): ({"service": {"enabled": False, "active": True}}, "not enabled"),
+    (ACTIVE, "service_disabled"): (
+        {"service": {"enabled": False, "active": True, "failed": False}},
+        "not enabled",
+    ),
     (ACTIVE, "daemon_started_without_the_parser"): (
         {"blind": "apparmor_parser came after dockerd"},
         "restart it, then the containers",
@@ -62,7 +65,14 @@ SABOTAGED: dict[State, tuple[Reading, str]] = {
     (PROFILE, "disabled"): ({"held_back": [DISABLED]}, DISABLED),
 }
 OTHERS: dict[State, tuple[Reading, str]] = {
-    (ACTIVE, "service_inactive"): ({"service": {"enabled": True, "active": False}}, "not active"),
+    (ACTIVE, "service_inactive"): (
+        {"service": {"enabled": True, "active": False, "failed": False}},
+        "not active",
+    ),
+    (ACTIVE, "service_failed"): (
+        {"service": {"enabled": True, "active": False, "failed": True}},
+        "journalctl -u apparmor.service",
+    ),
     (PROFILE, "forced_to_complain"): (
         {"held_back": ["/etc/apparmor.d/force-complain/hardhost-container"]},
         "force-complain",
