@@ -203,12 +203,16 @@ def observe(facts, _inputs, _settings):
     found["ours"], found["uncompared"] = compared(found)
     found["held_back"] = sorted(apparmor.held_back(profile.NAME))
     found["file"] = not managed.different([profile_file("")])
-    found["containers"] = [_confinement(one) for one in facts["containers"] if one["running"]]
+    running = [one for one in facts["containers"] if one["running"]]
+    found["containers"] = list(filter(None, map(_confinement, running)))
     return found
 
 
 def _confinement(container):
+    """None where its process has ended meanwhile, or waits to be started again (pid 0): nothing runs without a profile."""
     name, mode = apparmor.label(container["pid"])
+    if units.started(container["pid"]) is None:
+        return None
     return {"name": container["name"], "profile": name, "mode": mode}
 
 

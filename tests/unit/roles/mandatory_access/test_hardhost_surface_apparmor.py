@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,22 @@ def test_the_labels_of_processes_are_read() -> None:
     name, mode = apparmor.label(1)
     assert name
     assert mode in ("", "enforce", "complain", "mixed", "unconfined")
+
+
+def test_a_container_whose_process_has_gone_is_not_called_unconfined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To the daemon one that is being restarted runs, with pid 0; one of `run --rm` has ended."""
+    here, ended = os.getpid(), 2**22 + 1  # the second above what the kernel gives
+    made = host()
+    made["containers"] = [
+        {"name": name, "running": True, "pid": pid}
+        for name, pid in (("web", here), ("restarting", 0), ("ended", ended))
+    ]
+    monkeypatch.setattr(part.apparmor, "read", found)
+    monkeypatch.setattr(part, "compared", lambda _found: (True, None))
+    observed = part.observe(made, {}, {})
+    assert [one["name"] for one in observed["containers"]] == ["web"]
 
 
 def unable(_text: str) -> bytes:
