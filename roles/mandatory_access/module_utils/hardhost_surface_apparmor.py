@@ -120,7 +120,10 @@ def late(facts, found):
 
 
 def confines(facts):
-    """Whether a container that this dockerd has started is confined: then it has found the parser."""
+    """Whether a container that this dockerd has started has a profile to obey: then it has found the parser.
+
+    What the kernel as a whole makes of profiles (`mode`) is no reason to restart dockerd.
+    """
     return any(
         (units.started(one["pid"]) or 0) > facts["process"]["started"]
         and apparmor.label(one["pid"])[1] == "enforce"

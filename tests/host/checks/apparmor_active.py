@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apparmor_boot import without
+from apparmor_boot import toothless, without
 from verdict import ObservedHost, Verdict, failed, passed
 
 
@@ -16,6 +16,8 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
             "the boot configuration switches AppArmor on",
             "the kernel was booted without AppArmor",
         )
+    if toothless(found):
+        return failed(toothless(found))
     if not found["parser"]:
         return failed("apparmor_parser is missing: from its next start on dockerd confines nothing")
     if not found["service"]["enabled"]:

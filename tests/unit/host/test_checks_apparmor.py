@@ -16,6 +16,7 @@ ACTIVE, DEFAULT, PROFILE = CHECKS = (
 )
 IN_ORDER: dict[str, Any] = {
     "kernel": "on",
+    "mode": "enforce",
     "parser": "/sbin/apparmor_parser",
     "service": {"enabled": True, "active": True, "failed": False},
     "profiles": {"docker-default": "enforce", "hardhost-container": "enforce"},
@@ -130,6 +131,16 @@ def test_a_reboot_that_did_not_help_is_not_asked_for_again(reading: Reading, che
 def test_a_kernel_that_keeps_its_list_to_itself_proves_nothing(reading: Reading) -> None:
     found = host(reading, profiles=None)
     assert statuses(found) == {ACTIVE: "pass", DEFAULT: "fail", PROFILE: "fail"}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_kernel_that_only_complains_enforces_no_profile(reading: Reading, check: str) -> None:
+    """The profiles, and the labels of processes, go on saying `enforce`."""
+    verdict = run(check, host(reading, mode="complain"))
+    assert verdict.status == "fail"
+    assert "printf enforce > /sys/module/apparmor/parameters/mode" in verdict.reason
+    for mode in ("kill", ""):  # the other way round, and where it is not said
+        assert run(check, host(reading, mode=mode)).status == "pass"
 
 
 def test_only_those_without_a_profile_are_named(reading: Reading) -> None:

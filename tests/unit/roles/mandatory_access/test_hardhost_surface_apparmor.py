@@ -27,6 +27,7 @@ def found(**changed: Any) -> Json:
     reading = {
         "shared": False,
         "kernel": "on",
+        "mode": "enforce",
         "parser": apparmor.PARSER,
         "parser_since": 0.0,
         "service": {"enabled": True, "active": True, "failed": False},
