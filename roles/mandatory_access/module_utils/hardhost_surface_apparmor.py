@@ -27,7 +27,7 @@ PATH = apparmor.PROFILES + profile.NAME
 DUE = "dockerd was started without AppArmor"
 LATE = "apparmor_parser came, or was replaced, after dockerd was started, and no container shows that it is used"
 INCOMPLETE = "apparmor.service does not load all profiles of this host"
-CACHED = 24  # the first major version that looks for the parser at its start
+CACHED = 23  # the first major version that looks for the parser at its start
 LEASE_SECONDS = 2 * programs.SECONDS  # for what is no package: each program takes a moment
 
 
@@ -110,8 +110,9 @@ def blind(facts, found):
 def late(facts, found):
     """Whether the parser may have come after dockerd, which looks for it once.
 
-    From 24.0 on it confines nothing then, and says `name=apparmor` all the same (containerd pkg/apparmor, hostSupports, and moby
-    pkg/sysinfo; measured on 26.1.5). Before that it asks the kernel alone, and starts no container.
+    From 23.0 on it confines nothing then, and says `name=apparmor` all the same (containerd pkg/apparmor, hostSupports, and moby
+    pkg/sysinfo; measured on 26.1.5). Before that it asks the kernel alone, and starts no container; so do the first of 23.0,
+    whose containerd is older than 1.6.18 (moby 44970, 45043): they are restarted once for nothing, at most.
     """
     major = facts["engine"]["version"].partition(".")[0]
     if not facts["process"] or not major.isdigit() or int(major) < CACHED:

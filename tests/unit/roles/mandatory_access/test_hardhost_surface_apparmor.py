@@ -219,8 +219,9 @@ def test_a_parser_that_came_later_is_no_matter_where_containers_show_that_it_is_
         monkeypatch.setattr(apparmor, "label", lambda _pid, mode=mode: ("x", mode))
         monkeypatch.setattr(part.units, "started", lambda _pid, started=started: started)
         assert (part.blind(made, late) == "") is sees
-    made["engine"] = {**made["engine"], "version": "20.10.24+dfsg1"}
-    assert part.blind(made, late) == "", "it asks the kernel alone"
+    for version, why in (("20.10.24+dfsg1", ""), ("23.0.6", part.LATE), ("24.0.0", part.LATE)):
+        made["engine"] = {**made["engine"], "version": version}
+        assert part.blind(made, late) == why, "before 23.0 it asks the kernel alone"
 
 
 def test_a_restart_that_is_withheld_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
