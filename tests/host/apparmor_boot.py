@@ -1,4 +1,4 @@
-"""What a host without AppArmor in its kernel is told: to reboot, or why that does not help."""
+"""What a host is told whose kernel confines nobody: it has no AppArmor, or one that complains."""
 
 from __future__ import annotations
 
@@ -12,3 +12,14 @@ def without(found: dict[str, Any], wait: str, lacks: str) -> Verdict:
     if found["unheeded"]:
         return failed(found["unheeded"])
     return pending(f"{wait}: reboot the host") if found["prepared"] else failed(lacks)
+
+
+def toothless(found: dict[str, Any]) -> str:
+    """Why no profile holds, whatever the kernel says of each; "" where nothing is known of that."""
+    if found["mode"] != "complain":
+        return ""
+    return (
+        "the kernel as a whole only complains: "
+        "printf enforce > /sys/module/apparmor/parameters/mode, "
+        "and take apparmor.mode= off the kernel's command line"
+    )

@@ -20,6 +20,7 @@ from ansible.module_utils.hardhost_programs import run
 
 SECURITY = "/sys/kernel/security"
 ENABLED = "/sys/module/apparmor/parameters/enabled"
+MODE = "/sys/module/apparmor/parameters/mode"
 SERVICE = "apparmor.service"
 PARSER = "/sbin/apparmor_parser"  # dockerd asks for this path alone (containerd pkg/apparmor, hostSupports)
 PROFILES = "/etc/apparmor.d/"
@@ -38,6 +39,8 @@ def read():
     return {
         "shared": bool(containment.kind()),
         "kernel": kernel,
+        # Over each profile's own, which goes on saying `enforce`; "" where it cannot be read.
+        "mode": _text(MODE).strip(),
         "parser": parser,
         "parser_since": os.stat(parser).st_ctime if parser else None,  # seconds since the epoch
         "service": service,
@@ -98,6 +101,7 @@ def _service():
     return {
         "enabled": found.get("UnitFileState") == "enabled",
         "active": found.get("ActiveState") == "active",
+        "failed": found.get("ActiveState") == "failed",
     }
 
 

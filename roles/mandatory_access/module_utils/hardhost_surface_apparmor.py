@@ -26,7 +26,8 @@ PACKAGE = "apparmor"
 PATH = apparmor.PROFILES + profile.NAME
 DUE = "dockerd was started without AppArmor"
 LATE = "apparmor_parser came, or was replaced, after dockerd was started, and no container shows that it is used"
-CACHED = 24  # the first major version that looks for the parser at its start
+INCOMPLETE = "apparmor.service does not load all profiles of this host"
+CACHED = 23  # the first major version that looks for the parser at its start
 LEASE_SECONDS = 2 * programs.SECONDS  # for what is no package: each program takes a moment
 
 
@@ -72,6 +73,22 @@ def apparmor_loadable(facts, _inputs, control):
     )
 
 
+def apparmor_startable(facts, _inputs, control):
+    """A service that has failed is not started in vain in each run; what else the control does goes first."""
+    found = _reading(facts)
+    if not stuck(found) or plan(control, facts, found):
+        return None
+    return hold(
+        "%s, and has failed" % INCOMPLETE,
+        "mend or remove the profile that journalctl -u apparmor.service names, then: systemctl restart apparmor.service",
+    )
+
+
+def stuck(found):
+    """Whether the service would fail again: a profile of somebody else does not compile. Without the parser it had to fail."""
+    return found["kernel"] == "on" and found["service"]["failed"] and bool(found["parser"])
+
+
 def _reading(facts):
     """What was read in this run: by preflight already, or now."""
     return facts.get("surfaces", {}).get("mandatory_access", {}).get("apparmor") or apparmor.read()
@@ -93,8 +110,9 @@ def blind(facts, found):
 def late(facts, found):
     """Whether the parser may have come after dockerd, which looks for it once.
 
-    From 24.0 on it confines nothing then, and says `name=apparmor` all the same (containerd pkg/apparmor, hostSupports, and moby
-    pkg/sysinfo; measured on 26.1.5). Before that it asks the kernel alone, and starts no container.
+    From 23.0 on it confines nothing then, and says `name=apparmor` all the same (containerd pkg/apparmor, hostSupports, and moby
+    pkg/sysinfo; measured on 26.1.5). Before that it asks the kernel alone, and starts no container; so do the first of 23.0,
+    whose containerd is older than 1.6.18 (moby 44970, 45043): they are restarted once for nothing, at most.
     """
     major = facts["engine"]["version"].partition(".")[0]
     if not facts["process"] or not major.isdigit() or int(major) < CACHED:
@@ -103,7 +121,10 @@ def late(facts, found):
 
 
 def confines(facts):
-    """Whether a container that this dockerd has started is confined: then it has found the parser."""
+    """Whether a container that this dockerd has started has a profile to obey: then it has found the parser.
+
+    What the kernel as a whole makes of profiles (`mode`) is no reason to restart dockerd.
+    """
     return any(
         (units.started(one["pid"]) or 0) > facts["process"]["started"]
         and apparmor.label(one["pid"])[1] == "enforce"
@@ -120,7 +141,7 @@ def plan(control, facts, found):
             todo.append(_step("package", "package " + PACKAGE, None, "installed"))
         if not found["service"]["enabled"]:
             todo.append(_step("service", apparmor.SERVICE, "disabled", "enabled"))
-        if not found["service"]["active"] and found["kernel"] == "on":
+        if not found["service"]["active"] and found["kernel"] == "on" and not stuck(found):
             todo.append(_step("start", apparmor.SERVICE, "inactive", "started"))
         if found["kernel"] == "off" and (_boot_files(control) or not found["prepared"]):
             todo.append(_step("boot", apparmor.BOOT, None, "AppArmor with the next boot"))
@@ -186,12 +207,16 @@ def observe(facts, _inputs, _settings):
     found["ours"], found["uncompared"] = compared(found)
     found["held_back"] = sorted(apparmor.held_back(profile.NAME))
     found["file"] = not managed.different([profile_file("")])
-    found["containers"] = [_confinement(one) for one in facts["containers"] if one["running"]]
+    running = [one for one in facts["containers"] if one["running"]]
+    found["containers"] = list(filter(None, map(_confinement, running)))
     return found
 
 
 def _confinement(container):
+    """None where its process has ended meanwhile, or waits to be started again (pid 0): nothing runs without a profile."""
     name, mode = apparmor.label(container["pid"])
+    if units.started(container["pid"]) is None:
+        return None
     return {"name": container["name"], "profile": name, "mode": mode}
 
 
@@ -219,7 +244,8 @@ def apply(controls, parameters, check_mode):
         seconds = LEASE_SECONDS + package_work.longest(parameters["inputs"])
         with states.work(parameters["run"], parameters["holder"], seconds) as state:
             for control, step in steps:
-                STEPS[step["do"]](state, control["id"], parameters, facts)
+                note = STEPS[step["do"]](state, control["id"], parameters, facts)
+                answer["notes"] += [note] if note else []
     if any(step["do"] == "boot" for _control, step in steps):
         answer["notes"].append("AppArmor is on with the next boot: reboot the host")
     return answer
@@ -244,8 +270,12 @@ def _service(state, control, parameters, _facts):
 
 
 def _start(_state, _control, _parameters, _facts):
-    """It loads the profiles that have files, ours among them."""
-    programs.run(["systemctl", "restart", apparmor.SERVICE])
+    """It loads the profiles that have files, ours among them; the note where one of somebody else's is in its way."""
+    try:
+        programs.run(["systemctl", "restart", apparmor.SERVICE])
+    except programs.Failed:
+        return "%s: journalctl -u apparmor.service says which" % INCOMPLETE
+    return ""
 
 
 def _boot(state, control, parameters, _facts):

@@ -46,6 +46,7 @@ def observe(facts, inputs, settings):
 PRECONDITIONS = {
     "apparmor_loadable": apparmor.apparmor_loadable,
     "apparmor_possible": apparmor.apparmor_possible,
+    "apparmor_startable": apparmor.apparmor_startable,
     "selinux_booleans_known": selinux.booleans_known,
     "selinux_compiler": selinux.compiler,
     "selinux_in_force": selinux.in_force,

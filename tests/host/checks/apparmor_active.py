@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apparmor_boot import without
+from apparmor_boot import toothless, without
 from verdict import ObservedHost, Verdict, failed, passed
 
 
@@ -16,10 +16,17 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
             "the boot configuration switches AppArmor on",
             "the kernel was booted without AppArmor",
         )
+    if toothless(found):
+        return failed(toothless(found))
     if not found["parser"]:
         return failed("apparmor_parser is missing: from its next start on dockerd confines nothing")
     if not found["service"]["enabled"]:
         return failed("apparmor.service is not enabled: no profile is loaded at boot")
+    if found["service"]["failed"]:
+        return failed(
+            "apparmor.service has failed, and does not load all profiles of this host: "
+            "journalctl -u apparmor.service says which"
+        )
     if not found["service"]["active"]:
         return failed("apparmor.service is not active: the profiles with files were not loaded")
     if found["blind"]:

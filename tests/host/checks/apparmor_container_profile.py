@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apparmor_boot import without
+from apparmor_boot import toothless, without
 from verdict import ObservedHost, Verdict, failed, passed
 
 PROFILE = "hardhost-container"
@@ -18,6 +18,8 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
         return without(
             found, "it is loaded with the next boot", "the kernel was booted without AppArmor"
         )
+    if toothless(found):
+        return failed(toothless(found))
     if found["profiles"] is None:
         return failed("the kernel does not say which profiles it holds")
     mode = found["profiles"].get(PROFILE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apparmor_boot import without
+from apparmor_boot import toothless, without
 from verdict import ObservedHost, Verdict, failed, named, passed
 
 PROFILE = "docker-default"
@@ -18,6 +18,8 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
             "AppArmor is on with the next boot",
             "the kernel was booted without AppArmor: no container is confined",
         )
+    if toothless(found):
+        return failed(toothless(found))
     if found["profiles"] is None:
         return failed("the kernel does not say which profiles it holds")
     free = [one["name"] for one in found["containers"] if one["mode"] != "enforce"]

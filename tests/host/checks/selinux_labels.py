@@ -19,7 +19,7 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
     verdict = judge(host.reading, LEAF, True)
     if verdict.status != PASS:
         return verdict
-    running = [one for one in host.reading["containers"] if one["running"]]
+    running = [one for one in host.reading["containers"] if one["selinux"] is not None]
     free = [one for one in running if one["selinux"] in UNCONFINED]
     chosen = [one["name"] for one in free if _opted_out(one)]
     older = [one["name"] for one in free if not _opted_out(one)]

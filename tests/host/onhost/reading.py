@@ -128,18 +128,25 @@ def _output(words):
 
 
 def _container(facts, info):
-    """What the kernel and the daemon hold about one container."""
+    """What the kernel and the daemon hold about one container.
+
+    `selinux` and `root_is` are None where no process could be asked: it has ended meanwhile, or
+    waits to be started again (pid 0).
+    """
     kept = ("id", "name", "running", "privileged", "security_options")
     found = {key: facts[key] for key in (*kept, "userns_mode", "pid_mode", "ipc_mode")}
     found["no_new_privileges"] = _created_with_no_new_privileges(facts["id"], info)
-    found["root_is"], found["selinux"] = None, ""
+    found["root_is"], found["selinux"] = None, None
     if facts["running"]:
         status = _text(f"/proc/{facts['pid']}/status")
+        kind = selinux.kind(selinux.process(facts["pid"]))
+        first = _text(f"/proc/{facts['pid']}/uid_map").split()
+        if units.started(facts["pid"]) is None:
+            return found
         found["no_new_privileges"] = found["no_new_privileges"] and bool(
             re.search(r"^NoNewPrivs:\s*1$", status, re.MULTILINE)
         )
-        found["selinux"] = selinux.kind(selinux.process(facts["pid"]))
-        first = _text(f"/proc/{facts['pid']}/uid_map").split()
+        found["selinux"] = kind
         found["root_is"] = int(first[1]) if len(first) > 1 else None
     return found
 

@@ -16,8 +16,9 @@ ACTIVE, DEFAULT, PROFILE = CHECKS = (
 )
 IN_ORDER: dict[str, Any] = {
     "kernel": "on",
+    "mode": "enforce",
     "parser": "/sbin/apparmor_parser",
-    "service": {"enabled": True, "active": True},
+    "service": {"enabled": True, "active": True, "failed": False},
     "profiles": {"docker-default": "enforce", "hardhost-container": "enforce"},
     "prepared": False,
     "unheeded": "",
@@ -44,7 +45,10 @@ SABOTAGED: dict[State, tuple[Reading, str]] = {
         {"parser": "", "ours": None, "uncompared": "apparmor_parser is missing"},
         "apparmor_parser is missing",
     ),
-    (ACTIVE, "service_disabled"): ({"service": {"enabled": False, "active": True}}, "not enabled"),
+    (ACTIVE, "service_disabled"): (
+        {"service": {"enabled": False, "active": True, "failed": False}},
+        "not enabled",
+    ),
     (ACTIVE, "daemon_started_without_the_parser"): (
         {"blind": "apparmor_parser came after dockerd"},
         "restart it, then the containers",
@@ -62,7 +66,14 @@ SABOTAGED: dict[State, tuple[Reading, str]] = {
     (PROFILE, "disabled"): ({"held_back": [DISABLED]}, DISABLED),
 }
 OTHERS: dict[State, tuple[Reading, str]] = {
-    (ACTIVE, "service_inactive"): ({"service": {"enabled": True, "active": False}}, "not active"),
+    (ACTIVE, "service_inactive"): (
+        {"service": {"enabled": True, "active": False, "failed": False}},
+        "not active",
+    ),
+    (ACTIVE, "service_failed"): (
+        {"service": {"enabled": True, "active": False, "failed": True}},
+        "journalctl -u apparmor.service",
+    ),
     (PROFILE, "forced_to_complain"): (
         {"held_back": ["/etc/apparmor.d/force-complain/hardhost-container"]},
         "force-complain",
@@ -120,6 +131,16 @@ def test_a_reboot_that_did_not_help_is_not_asked_for_again(reading: Reading, che
 def test_a_kernel_that_keeps_its_list_to_itself_proves_nothing(reading: Reading) -> None:
     found = host(reading, profiles=None)
     assert statuses(found) == {ACTIVE: "pass", DEFAULT: "fail", PROFILE: "fail"}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_kernel_that_only_complains_enforces_no_profile(reading: Reading, check: str) -> None:
+    """The profiles, and the labels of processes, go on saying `enforce`."""
+    verdict = run(check, host(reading, mode="complain"))
+    assert verdict.status == "fail"
+    assert "printf enforce > /sys/module/apparmor/parameters/mode" in verdict.reason
+    for mode in ("kill", ""):  # the other way round, and where it is not said
+        assert run(check, host(reading, mode=mode)).status == "pass"
 
 
 def test_only_those_without_a_profile_are_named(reading: Reading) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,24 @@ def test_a_proxy_is_told_by_name_and_parent() -> None:
     assert reader.is_proxy("12 (docker-proxy) S 7 12 12 0", 7)
     assert not reader.is_proxy("12 (docker-proxy) S 8 12 12 0", 7)
     assert not reader.is_proxy("12 (docker (x) proxy) S 7 12 12 0", 7)
+
+
+@pytest.mark.parametrize(
+    ("pid", "kind", "privileges"),
+    [
+        (os.getpid(), "unconfined_t", False),
+        (0, None, True),  # to the daemon a container that is being restarted runs
+        (2**22 + 1, None, True),  # above what the kernel gives: it has ended
+    ],
+)
+def test_only_processes_that_are_there_tell_of_a_container(
+    pid: int, kind: str | None, privileges: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = {"id": "c0ffee", "name": "web", "running": True, "pid": pid, "privileged": False}
+    created |= {"security_options": [], "userns_mode": "", "pid_mode": "", "ipc_mode": ""}
+    monkeypatch.setattr(reader, "_created_with_no_new_privileges", lambda *_words: True)
+    monkeypatch.setattr(reader, "_text", lambda _path: "")
+    monkeypatch.setattr(reader.selinux, "process", lambda _pid: "u:r:unconfined_t:s0")
+    found = reader._container(created, {})
+    assert (found["selinux"], found["no_new_privileges"]) == (kind, privileges)
+    assert found["running"]

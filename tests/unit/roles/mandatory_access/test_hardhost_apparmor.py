@@ -68,6 +68,30 @@ def test_without_a_menu_there_is_nothing_to_prepare(
     assert not found["prepared"]
 
 
+def test_the_mode_of_the_kernel_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root alone may read it, and older kernels end it without a newline."""
+    assert apparmor.MODE == "/sys/module/apparmor/parameters/mode"
+    mode = tmp_path / "mode"
+    monkeypatch.setattr(apparmor, "MODE", str(mode))
+    assert apparmor.read()["mode"] == ""
+    for text in ("complain", "complain\n"):
+        mode.write_text(text)
+        assert apparmor.read()["mode"] == "complain"
+    mode.unlink()
+    mode.mkdir()
+    assert apparmor.read()["mode"] == "", "what cannot be read says nothing"
+
+
+@pytest.mark.parametrize("state", ["active", "inactive", "failed"])
+def test_a_stopped_service_is_not_one_that_has_failed(
+    state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = f"UnitFileState=enabled\nActiveState={state}\n"
+    monkeypatch.setattr(apparmor, "run", lambda *_words, **_options: said)
+    service = apparmor.read()["service"]
+    assert service == {"enabled": True, "active": state == "active", "failed": state == "failed"}
+
+
 def test_only_the_parser_that_dockerd_asks_for_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from ansible.module_utils import hardhost_surface_mandatory_access as surface
 from tests.unit.roles.hosts import facts
 
 Json = dict[str, Any]
+FAILED = {"enabled": True, "active": False, "failed": True}
 ACTIVE = {"id": part.ACTIVE, "settings": {"mandatory_access_apparmor": {"active": True}}}
 
 
@@ -24,9 +27,10 @@ def found(**changed: Any) -> Json:
     reading = {
         "shared": False,
         "kernel": "on",
+        "mode": "enforce",
         "parser": apparmor.PARSER,
         "parser_since": 0.0,
-        "service": {"enabled": True, "active": True},
+        "service": {"enabled": True, "active": True, "failed": False},
         "profiles": {"docker-default": "enforce"},
         "grub": True,
         "prepared": False,
@@ -110,6 +114,40 @@ def test_what_somebody_has_switched_off_is_left_to_him(
     assert apparmor.held_back("hardhost-container-2") == {}
 
 
+def test_a_service_that_has_failed_is_named_once_all_else_is_done() -> None:
+    """A profile of somebody else that does not compile; docker-default is loaded all the same."""
+    held = part.apparmor_startable(host(service=FAILED), {}, ACTIVE)
+    assert held["decision"] == "pending"
+    assert "apparmor.service" in held["reason"]
+    assert "systemctl restart apparmor.service" in held["remedy"]
+    assert part.apparmor_startable(host(), {}, ACTIVE) is None
+    stopped = {**FAILED, "failed": False}
+    assert part.apparmor_startable(host(service=stopped), {}, ACTIVE) is None
+    assert part.apparmor_startable(host(service=FAILED, parser=""), {}, ACTIVE) is None
+    blind = host(confines=False, service=FAILED)
+    assert part.apparmor_startable(blind, {}, ACTIVE) is None, "dockerd has to be restarted"
+
+
+def test_a_start_that_fails_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(words: list[str]) -> None:
+        if "restart" in words:
+            raise part.programs.Failed("systemctl ended with 1: Job for apparmor.service failed")
+
+    done: list[str] = []
+    stopped = found(service={**FAILED, "failed": False})
+    monkeypatch.setattr(part.programs, "run", run)
+    monkeypatch.setattr(part.apparmor, "read", lambda: stopped)
+    monkeypatch.setattr(part.hardhost_facts, "collect", lambda: host(confines=False))
+    monkeypatch.setattr(part.states, "work", lambda *_words: contextlib.nullcontext({}))
+    monkeypatch.setitem(part.STEPS, "daemon", lambda *_words: done.append("daemon"))
+    monkeypatch.setattr(part.package_work, "longest", lambda _inputs: 0)
+    given = {"inputs": {}, "run": "x", "holder": "x"}
+    answer = part.apply([ACTIVE], given, False)
+    assert done == ["daemon"]
+    assert answer["controls"] == {part.ACTIVE: "applied"}
+    assert "journalctl -u apparmor.service" in answer["notes"][0]
+
+
 @pytest.mark.parametrize("mode", [None, "complain", "enforce"])
 def test_loaded_is_what_the_kernel_enforces(
     mode: str | None, monkeypatch: pytest.MonkeyPatch
@@ -148,8 +186,11 @@ def test_the_menu_has_to_take_the_arguments_over(
         ({"parser": ""}, True, ["package", "daemon"]),
         ({"parser_since": float("inf")}, True, ["daemon"]),
         ({"parser": ""}, False, ["package", "daemon"]),
-        ({"service": {"enabled": False, "active": True}}, True, ["service"]),
-        ({"service": {"enabled": True, "active": False}}, True, ["start"]),
+        ({"service": {"enabled": False, "active": True, "failed": False}}, True, ["service"]),
+        ({"service": {"enabled": True, "active": False, "failed": False}}, True, ["start"]),
+        ({"service": FAILED}, True, []),  # it would fail again
+        ({"service": FAILED}, False, ["daemon"]),
+        ({"service": FAILED, "parser": ""}, True, ["package", "start", "daemon"]),
         ({"kernel": "off"}, False, ["boot"]),
         ({}, False, ["daemon"]),
     ],
@@ -178,8 +219,9 @@ def test_a_parser_that_came_later_is_no_matter_where_containers_show_that_it_is_
         monkeypatch.setattr(apparmor, "label", lambda _pid, mode=mode: ("x", mode))
         monkeypatch.setattr(part.units, "started", lambda _pid, started=started: started)
         assert (part.blind(made, late) == "") is sees
-    made["engine"] = {**made["engine"], "version": "20.10.24+dfsg1"}
-    assert part.blind(made, late) == "", "it asks the kernel alone"
+    for version, why in (("20.10.24+dfsg1", ""), ("23.0.6", part.LATE), ("24.0.0", part.LATE)):
+        made["engine"] = {**made["engine"], "version": version}
+        assert part.blind(made, late) == why, "before 23.0 it asks the kernel alone"
 
 
 def test_a_restart_that_is_withheld_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +261,22 @@ def test_the_labels_of_processes_are_read() -> None:
     name, mode = apparmor.label(1)
     assert name
     assert mode in ("", "enforce", "complain", "mixed", "unconfined")
+
+
+def test_a_container_whose_process_has_gone_is_not_called_unconfined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To the daemon one that is being restarted runs, with pid 0; one of `run --rm` has ended."""
+    here, ended = os.getpid(), 2**22 + 1  # the second above what the kernel gives
+    made = host()
+    made["containers"] = [
+        {"name": name, "running": True, "pid": pid}
+        for name, pid in (("web", here), ("restarting", 0), ("ended", ended))
+    ]
+    monkeypatch.setattr(part.apparmor, "read", found)
+    monkeypatch.setattr(part, "compared", lambda _found: (True, None))
+    observed = part.observe(made, {}, {})
+    assert [one["name"] for one in observed["containers"]] == ["web"]
 
 
 def unable(_text: str) -> bytes:
