@@ -58,6 +58,7 @@ class Work:
         getattr(self, "_" + name)(state)
 
     def _prepare(self, state):
+        self._bootable()
         missing, family = self.found["missing"], self.found["family"]
         if missing:
             self._before_packages(family)
@@ -71,6 +72,13 @@ class Work:
                 )
         managed.write(state, selinux.prepared(self.found), self.parameters["run"])
         self._menu()
+        self._bootable()  # update-grub may have brought it
+
+    def _bootable(self):
+        """Asked again, as before enforcing: what boots without labels must not enforce."""
+        why = selinux.unbootable(selinux.read(self.facts))
+        if why:
+            raise Failed("SELinux is held back: %s; %s" % why)
 
     def _before_packages(self, family):
         """The packages of the Red Hat family bring a configuration that enforces, and a host that is booted before its files have

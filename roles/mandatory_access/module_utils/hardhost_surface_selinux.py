@@ -49,6 +49,8 @@ def next_step(facts, _inputs, control):
     if control["mode"] != "apply":
         return None
     step = selinux.stage(found)
+    if selinux.unbootable(found):
+        return hold(*selinux.unbootable(found))
     if step == "reboot":
         boot = (
             ""

@@ -81,6 +81,29 @@ def test_arguments_that_win_over_the_configuration_are_named() -> None:
     assert host.against(["lsm=landlock,apparmor"]) == ["lsm=landlock,apparmor"]
 
 
+def test_any_argument_that_commands_enforcing_counts_booted_in_the_menu_or_written_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    booted: list[str] = []
+    monkeypatch.setattr(host, "arguments", lambda: booted)
+    monkeypatch.setattr(host, "SOURCES", (str(tmp_path / "grub"), str(tmp_path / "grub.d/*.cfg")))
+    menu(tmp_path, monkeypatch, "root=/dev/vda quiet enforcing=0")
+    assert host.commanded() == []
+    booted[:] = ["enforcing=1", "enforcing=0"]  # libselinux goes by the first
+    assert host.commanded() == ["enforcing=1"]
+    booted[:] = []
+    menu(tmp_path, monkeypatch, "root=/dev/vda quiet enforcing=0 enforcing=1")
+    assert host.commanded() == ["enforcing=1"]
+    menu(tmp_path, monkeypatch, "root=/dev/vda quiet")
+    (tmp_path / "grub.d").mkdir()
+    for file in ("grub", "grub.d/other.cfg"):
+        (tmp_path / file).write_text('# enforcing=1\nGRUB_CMDLINE_LINUX="enforcing=0"\n')
+        assert host.commanded() == []
+        (tmp_path / file).write_text('GRUB_CMDLINE_LINUX="enforcing=1 quiet"\n')
+        assert host.commanded() == ["enforcing=1"], "before update-grub brings it"
+        (tmp_path / file).unlink()
+
+
 # As systemd 255 writes them, through auditd and through the kernel's log.
 REFUSED_START = """\
 type=USER_AVC msg=audit(1795296099.100:40): pid=1 uid=0 auid=4294967295 ses=4294967295 \

@@ -82,6 +82,14 @@ def test_the_reboot_is_the_operators() -> None:
     assert "reboot" in surface.next_step(host({**PERMISSIVE, "relabel": True}), {}, APPLY)["remedy"]
 
 
+def test_an_argument_that_enforces_over_files_without_labels_holds_it_back() -> None:
+    for found in ({**STOCK, "missing": ["auditd"]}, STOCK, {**PERMISSIVE, "relabel": True}):
+        held = surface.next_step(host({**found, "commanded": ["enforcing=1"]}), {}, APPLY)
+        assert held["decision"] == "pending"
+        assert "enforcing=1" in held["reason"]
+        assert "update-grub" in held["remedy"]
+
+
 def test_denials_hold_it_back_unless_accepted() -> None:
     found = host({**PERMISSIVE, "denials": [{"domain": "sshd_t", "text": "sshd_t (x): y"}]})
     assert surface.next_step(found, {}, APPLY)["decision"] == "pending"
