@@ -98,7 +98,7 @@ def menu_words():
 
 
 def last(words, name):
-    """The value of the last argument of this name, which is the one that counts; None where there is none."""
+    """The value of the last argument of this name, by which the kernel goes; None where there is none."""
     values = [one.partition("=")[2] for one in words if one.startswith(name + "=")]
     return values[-1] if values else None
 
@@ -111,11 +111,16 @@ def in_menu(words):
 
 def against(words):
     """Arguments that would take from a boot what the configuration says and ours ask for."""
-    found = ["enforcing=0"] if last(words, "enforcing") == "0" else []
+    found = permissive(words)
     modules = last(words, "lsm")
     if modules is not None and "selinux" not in modules.split(","):
         found.append("lsm=" + modules)
     return found
+
+
+def permissive(words):
+    """`enforcing=0` among arguments: the first of several counts for libselinux, the last for newer ones, so any does here."""
+    return ["enforcing=0"] if "enforcing=0" in words else []
 
 
 def commanded():
