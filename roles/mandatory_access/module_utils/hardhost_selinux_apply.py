@@ -126,6 +126,12 @@ class Work:
             self.record(state, containers.CONTROL, "selinux_module", policy.MODULE, before, after)
             with module_file(todo["module"]) as path:
                 run(["semodule", "-i", path], seconds=SECONDS)
+            if not kernel.known(policy.CONTEXT):
+                raise Failed(
+                    "semodule -i took the module %s, and the kernel does not know %s: see with semodule -lfull "
+                    "whether it is disabled (semodule -e %s) or another of its name goes before it"
+                    % (policy.MODULE, policy.TYPE, policy.MODULE)
+                )
         for name, (before, after) in todo["booleans"].items():
             values = {"value": before}, {"value": after}
             self.record(state, containers.CONTROL, "selinux_boolean", name, *values)

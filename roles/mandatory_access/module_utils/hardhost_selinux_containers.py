@@ -23,13 +23,14 @@ SUBSTITUTIONS = "/etc/selinux/%s/contexts/files/file_contexts.subs"
 
 
 def read(facts, inputs):
-    """The module's text in the store, whether the kernel has it, booleans, and the data root with its type."""
+    """The module's text in the store, whether it is switched off, whether the kernel has it, booleans, and the data root with its type."""
     kind, root = store.configuration().get("SELINUXTYPE", ""), data_root(facts)
     labelled = kernel.kind(kernel.label(root))
     wanted = inputs.get("mandatory_access_selinux_booleans") or {}
     return {
         "kind": kind,
         "text": store.module_text(policy.MODULE),
+        "disabled": store.disabled(policy.MODULE),
         "loaded": facts["selinux"]["enabled"] and kernel.known(policy.CONTEXT),
         "compiler": store.compiler(facts["os"]["family"]) if facts["selinux"]["enabled"] else "",
         "booleans": host.booleans(wanted),

@@ -47,6 +47,8 @@ class Host:
         ):
             monkeypatch.setattr(module, name, str(directory / value))
         monkeypatch.setattr(host, "SOURCES", (str(directory / "grub"),))
+        self.known = True  # by the kernel: our type, once the module is installed
+        monkeypatch.setattr(kernel, "known", lambda _context: self.known)
         monkeypatch.setattr(hardhost_facts, "collect", lambda: facts(state=states.load()))
         monkeypatch.setattr(selinux, "read", lambda _facts: self.reading())
         monkeypatch.setattr(containers, "read", lambda _facts, _inputs: self.given)
@@ -256,6 +258,13 @@ def test_the_module_and_booleans_are_recorded_with_what_was_there(machine: Host)
         ["semodule", "-i", "hardhost_container.cil"],
         ["setsebool", "-P", "a=on", "b=off"],
     ]
+
+
+def test_a_module_that_stays_off_is_not_called_applied(machine: Host) -> None:
+    machine.given, machine.known = {**THERE, "loaded": False}, False
+    with pytest.raises(Failed, match=r"does not know hardhost_container_t.*semodule -e"):
+        machine.give(module=policy.MODULE)
+    assert machine.recorded() == ["selinux_module"]
 
 
 def test_another_data_root_is_labelled_and_itself_the_last(

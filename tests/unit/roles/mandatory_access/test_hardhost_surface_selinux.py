@@ -20,6 +20,7 @@ APPLY, REPORT = {"mode": "apply", "settings": {}}, {"mode": "report", "settings"
 THERE: Json = {
     "kind": "default",
     "text": policy.TEXT,
+    "disabled": False,
     "loaded": True,
     "compiler": "3.8",
     "booleans": {},
@@ -128,6 +129,15 @@ def test_the_policy_waits_for_a_kernel_with_selinux() -> None:
     assert surface.in_force(host(STOCK), {}, APPLY)["decision"] == "pending"
     assert surface.in_force(host(STOCK), {}, REPORT)["decision"] == "not_applicable"
     assert surface.in_force(host(PERMISSIVE), {}, APPLY) is None
+
+
+def test_a_module_that_somebody_switched_off_is_not_installed_again() -> None:
+    off = host(PERMISSIVE, {**THERE, "disabled": True, "loaded": False})
+    held = surface.module_enabled(off, {}, APPLY)
+    assert held["decision"] == "pending"
+    assert held["remedy"] == "semodule -e hardhost_container"
+    assert surface.module_enabled(off, {}, REPORT) is None, "there the check says it"
+    assert surface.module_enabled(host(PERMISSIVE), {}, APPLY) is None
 
 
 def labels(mode: str, **selinux: bool) -> Any:

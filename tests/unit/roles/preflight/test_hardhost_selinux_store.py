@@ -67,6 +67,16 @@ def test_our_module_is_read_from_the_store_packed_or_not(disk: Path) -> None:
     assert store.module_text("hardhost_container") == "(type y_t)"
 
 
+def test_a_module_that_was_switched_off_is_known(disk: Path) -> None:
+    assert not store.disabled("hardhost_container")
+    (disk / "config").write_text("SELINUXTYPE=default\n")
+    assert not store.disabled("hardhost_container")
+    (disk / "store/default/active/modules/disabled").mkdir(parents=True)
+    (disk / "store/default/active/modules/disabled/hardhost_container").touch()
+    assert store.disabled("hardhost_container")
+    assert not store.disabled("another")
+
+
 @pytest.mark.parametrize(
     ("family", "said", "version"),
     [

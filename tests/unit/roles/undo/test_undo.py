@@ -527,7 +527,9 @@ def test_a_unit_that_is_gone_needs_nothing(
     assert states.load()["changes"] == []
 
 
-def had_module(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def had_module(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
     """Our module in the policy's store, with this text by now."""
     monkeypatch.setattr(undo.selinux.store, "module_text", lambda _name: text)
     monkeypatch.setattr(undo.selinux.shutil, "which", lambda *_words, **_path: "semodule")
@@ -538,14 +540,22 @@ def had_module(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text
 def test_our_policy_module_goes(
     host: Host, tmp_path: Path, programs: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also one that was switched off, which semodule -l does not name."""
     had_module(host, tmp_path, monkeypatch, "(type ours_t)")
     monkeypatch.setattr(
-        undo.selinux,
-        "run",
-        lambda words, **_how: programs.append(words) or "container\nhardhost_container\n",
+        undo.selinux, "run", lambda words, **_how: programs.append(words) or "container\n"
     )
     host.undo()
-    assert programs[-1] == ["semodule", "-r", "hardhost_container"]
+    assert programs == [["semodule", "-r", "hardhost_container"]]
+    assert states.load()["changes"] == []
+
+
+def test_a_policy_module_that_has_gone_needs_nothing(
+    host: Host, tmp_path: Path, programs: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    had_module(host, tmp_path, monkeypatch, None)
+    host.undo()
+    assert programs == []
     assert states.load()["changes"] == []
 
 
