@@ -24,6 +24,7 @@ THERE: Json = {
     "loaded": True,
     "compiler": "3.8",
     "booleans": {},
+    "lasting": {},
     "lines": [],
     "root": "/var/lib/docker",
     "labelled": containers.DATA,
@@ -183,7 +184,7 @@ def test_nothing_is_left_to_do_where_the_kernel_has_our_text() -> None:
 
 
 def test_booleans_are_set_where_they_differ_and_refused_where_they_are_none() -> None:
-    given = {**THERE, "booleans": {"a": False, "b": True}}
+    given = {**THERE, "booleans": {"a": False, "b": True}, "lasting": {"b": True}}
     settings = {"booleans": {"a": True, "b": True}}
     assert containers.plan(settings, given)["booleans"] == {"a": [False, True]}
     assert containers.unknown({"booleans": {"a": "yes", "nosuch": True}}, given) == ["a", "nosuch"]
@@ -191,6 +192,28 @@ def test_booleans_are_set_where_they_differ_and_refused_where_they_are_none() ->
     assert surface.booleans_known(host(ENFORCING, given), {}, control) is None
     lacking = {**given, "booleans": {"a": False}}
     assert "b" in surface.booleans_known(host(ENFORCING, lacking), {}, control)["reason"]
+
+
+@pytest.mark.parametrize(
+    ("now", "lasting", "planned", "shown"),
+    [
+        (True, {}, [True, True], ("boolean a at boot", None)),
+        (True, {"a": False}, [False, True], ("boolean a at boot", False)),
+        (False, {"a": True}, [True, True], ("boolean a", False)),
+        (False, {}, [False, True], ("boolean a", False)),
+        (True, {"a": True}, None, None),
+    ],
+)
+def test_a_boolean_is_set_unless_it_is_in_force_and_recorded_for_the_next_boot(
+    now: bool, lasting: Json, planned: list[bool] | None, shown: tuple[str, bool | None] | None
+) -> None:
+    given, settings = (
+        {**THERE, "booleans": {"a": now}, "lasting": lasting},
+        {"booleans": {"a": True}},
+    )
+    assert containers.plan(settings, given)["booleans"].get("a") == planned
+    changes = [(one["what"], one["before"]) for one in containers.changes(settings, given)]
+    assert changes == ([shown] if shown else [])
 
 
 @pytest.mark.parametrize(

@@ -578,6 +578,28 @@ def test_a_policy_module_goes_where_an_update_was_killed(
     assert host.undo(check=True)["undone"] == ["SELinux: the policy module hardhost_container"]
 
 
+@pytest.mark.parametrize(
+    ("lasting", "stays"), [({"x": True}, True), ({"x": False}, False), ({}, False)]
+)
+def test_a_boolean_in_the_store_stays_and_is_named_where_selinux_is_off(
+    lasting: dict[str, bool],
+    stays: bool,
+    host: Host,
+    tmp_path: Path,
+    programs: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(undo.selinux.kernel, "ROOT", str(tmp_path))
+    monkeypatch.setattr(undo.selinux.store, "booleans", lambda: lasting)
+    host.had("selinux_boolean", Path("x"), {"value": False}, {"value": True})
+    left = host.undo()["left"]
+    assert [("SELinux is off" in one, "boot with it" in one) for one in left] == [
+        (True, True)
+    ] * stays
+    assert len(states.load()["changes"]) == stays
+    assert programs == []
+
+
 @pytest.mark.parametrize(("before", "wanted"), [("permissive", "0"), ("enforcing", "1")])
 def test_the_kernel_is_permissive_again_where_it_was(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, wanted: str
