@@ -104,6 +104,24 @@ def unprepared(found):
     return managed.different(prepared(found))
 
 
+def unbootable(found):
+    """`(what was found, what to do)` where the boot that labels the files would enforce, and not come up; None where not."""
+    if not found["commanded"] or (found["enabled"] and not found["relabel"]):
+        return None
+    given = " ".join(found["commanded"])
+    place = (
+        "GRUB's configuration, run update-grub"
+        if found["grub"]
+        else "the boot loader's configuration"
+    )
+    booted = ", reboot" if any(one in found["arguments"] for one in found["commanded"]) else ""
+    return (
+        "files have no labels yet, and %s would have the kernel enforce over that, whatever the configuration says; "
+        "the host would not boot" % given,
+        "take %s out of %s%s, and run again" % (given, place, booted),
+    )
+
+
 def unlabelled(found):
     """`(what was found, what to do)` where systemd, dockerd or files have other types than the policy goes by; None otherwise."""
     wrong = [

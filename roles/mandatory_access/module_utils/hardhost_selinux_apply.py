@@ -58,6 +58,7 @@ class Work:
         getattr(self, "_" + name)(state)
 
     def _prepare(self, state):
+        self._bootable()
         missing, family = self.found["missing"], self.found["family"]
         if missing:
             self._before_packages(family)
@@ -71,6 +72,13 @@ class Work:
                 )
         managed.write(state, selinux.prepared(self.found), self.parameters["run"])
         self._menu()
+        self._bootable()  # update-grub may have brought it
+
+    def _bootable(self):
+        """Asked again, as before enforcing: what boots without labels must not enforce."""
+        why = selinux.unbootable(selinux.read(self.facts))
+        if why:
+            raise Failed("SELinux is held back: %s; %s" % why)
 
     def _before_packages(self, family):
         """The packages of the Red Hat family bring a configuration that enforces, and a host that is booted before its files have
@@ -118,6 +126,12 @@ class Work:
             self.record(state, containers.CONTROL, "selinux_module", policy.MODULE, before, after)
             with module_file(todo["module"]) as path:
                 run(["semodule", "-i", path], seconds=SECONDS)
+            if not kernel.known(policy.CONTEXT):
+                raise Failed(
+                    "semodule -i took the module %s, and the kernel does not know %s: see with semodule -lfull "
+                    "whether it is disabled (semodule -e %s) or another of its name goes before it"
+                    % (policy.MODULE, policy.TYPE, policy.MODULE)
+                )
         for name, (before, after) in todo["booleans"].items():
             values = {"value": before}, {"value": after}
             self.record(state, containers.CONTROL, "selinux_boolean", name, *values)

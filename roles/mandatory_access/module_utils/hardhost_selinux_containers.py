@@ -23,16 +23,18 @@ SUBSTITUTIONS = "/etc/selinux/%s/contexts/files/file_contexts.subs"
 
 
 def read(facts, inputs):
-    """The module's text in the store, whether the kernel has it, booleans, and the data root with its type."""
+    """The module in the store and in the kernel, booleans now and at boot, and the data root with its type."""
     kind, root = store.configuration().get("SELINUXTYPE", ""), data_root(facts)
     labelled = kernel.kind(kernel.label(root))
     wanted = inputs.get("mandatory_access_selinux_booleans") or {}
     return {
         "kind": kind,
         "text": store.module_text(policy.MODULE),
+        "disabled": store.disabled(policy.MODULE),
         "loaded": facts["selinux"]["enabled"] and kernel.known(policy.CONTEXT),
         "compiler": store.compiler(facts["os"]["family"]) if facts["selinux"]["enabled"] else "",
         "booleans": host.booleans(wanted),
+        "lasting": store.booleans(),
         "lines": substitutions(kind),
         "root": root,
         "labelled": labelled,
@@ -68,6 +70,7 @@ def line(found):
 def plan(settings, found):
     """`{module: text or None, booleans: {name: [before, after]}, line, relabel}`: what is to be done.
 
+    `before`: what lasts, where that is recorded; otherwise what is in force.
     `relabel`: the data root, where it has not the type yet that the policy gives it; it is labelled last.
     """
     wanted, substitution = settings.get("booleans") or {}, line(found)
@@ -75,10 +78,12 @@ def plan(settings, found):
     missing = found["text"] != policy.TEXT or not found["loaded"]
     return {
         "module": policy.TEXT if missing else None,
+        # One that is so already and is recorded nowhere may be set for this boot alone: what the policy has for it is not known.
         "booleans": {
-            name: [found["booleans"][name], value]
+            name: [found["lasting"].get(name, found["booleans"][name]), value]
             for name, value in sorted(wanted.items())
-            if found["booleans"].get(name) not in (None, value)
+            if name in found["booleans"]
+            and not found["booleans"][name] == found["lasting"].get(name) == value
         },
         "line": substitution,
         "relabel": found["root"] if unlabelled else "",
@@ -102,10 +107,11 @@ def changes(settings, found):
         shown.append(
             {"what": "policy module " + policy.MODULE, "before": before, "after": "loaded"}
         )
-    shown += [
-        {"what": "boolean " + name, "before": before, "after": after}
-        for name, (before, after) in todo["booleans"].items()
-    ]
+    for name, (_before, after) in todo["booleans"].items():
+        what, before = "boolean " + name, found["booleans"][name]
+        if before == after:
+            what, before = what + " at boot", found["lasting"].get(name)
+        shown.append({"what": what, "before": before, "after": after})
     if todo["line"]:
         what = "%s: %s" % (SUBSTITUTIONS % found["kind"], todo["line"])
         shown.append({"what": what, "before": None, "after": "present"})
@@ -116,9 +122,9 @@ def changes(settings, found):
 
 
 def observe(settings):
-    """What the loaded policy answers about our type: `{known, permissive, wrong}`."""
+    """What the loaded policy answers about our type: `{known, permissive, wrong}`, and booleans now and at boot."""
     if not kernel.known(policy.CONTEXT):
-        return {"known": False, "permissive": False, "wrong": [], "booleans": {}}
+        return {"known": False, "permissive": False, "wrong": [], "booleans": {}, "lasting": {}}
     wrong, permissive = [], False
     for expected, table in ((True, policy.GRANTED), (False, policy.REFUSED)):
         for kind, permission, target in table:
@@ -134,6 +140,7 @@ def observe(settings):
         "permissive": permissive,
         "wrong": wrong,
         "booleans": host.booleans(wanted),
+        "lasting": store.booleans(),
     }
 
 

@@ -22,6 +22,7 @@ BOOT = "security=selinux selinux=1"
 AUDIT = "/var/log/audit/audit.log"
 AUDITD = "/run/auditd.pid"
 MENU = "/boot/grub/grub.cfg"
+SOURCES = ("/etc/default/grub", "/etc/default/grub.d/*.cfg")  # what update-grub makes the menu of
 # What shows that a package is there, by family.
 PACKAGES = {
     "debian": {
@@ -50,6 +51,7 @@ def read(facts, system, changes, dockerd):
         menu=in_menu(BOOT),
         against=against(menu_words()),
         arguments=arguments(),
+        commanded=commanded(),
         missing=[
             name for name, path in PACKAGES.get(family, {}).items() if not os.path.exists(path)
         ],
@@ -96,7 +98,7 @@ def menu_words():
 
 
 def last(words, name):
-    """The value of the last argument of this name, which is the one that counts; None where there is none."""
+    """The value of the last argument of this name, by which the kernel goes; None where there is none."""
     values = [one.partition("=")[2] for one in words if one.startswith(name + "=")]
     return values[-1] if values else None
 
@@ -109,11 +111,28 @@ def in_menu(words):
 
 def against(words):
     """Arguments that would take from a boot what the configuration says and ours ask for."""
-    found = ["enforcing=0"] if last(words, "enforcing") == "0" else []
+    found = permissive(words)
     modules = last(words, "lsm")
     if modules is not None and "selinux" not in modules.split(","):
         found.append("lsm=" + modules)
     return found
+
+
+def permissive(words):
+    """`enforcing=0` among arguments: the first of several counts for libselinux, the last for newer ones, so any does here."""
+    return ["enforcing=0"] if "enforcing=0" in words else []
+
+
+def commanded():
+    """What makes the next boot enforce, whatever the configuration says: of this boot, in GRUB's menu, or in its next one.
+
+    libselinux goes by the first of several, newer ones go by the last: any of them counts.
+    """
+    texts = [_decoded(files.read(path)) for one in SOURCES for path in sorted(glob.glob(one))]
+    lines = [line for text in texts for line in text.splitlines() if line.strip()[:1] != "#"]
+    written = [word for line in lines for word in re.findall(r"\benforcing=\w*", line)]
+    given = [one for one in arguments() + menu_words() if one.startswith("enforcing=")]
+    return sorted({one for one in given + written if one != "enforcing=0"})
 
 
 def arguments():

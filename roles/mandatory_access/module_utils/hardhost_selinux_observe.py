@@ -44,4 +44,9 @@ def observe(facts, inputs, settings):
 
 def overriding(arguments):
     """Arguments of this boot that win over the configuration."""
-    return [one for one in arguments if one in ("selinux=0", "enforcing=0", "security=apparmor")]
+    off = [
+        "%s=%s" % (name, value)
+        for name, value in (("selinux", "0"), ("security", "apparmor"))
+        if host.last(arguments, name) == value
+    ]
+    return off + host.permissive(arguments)

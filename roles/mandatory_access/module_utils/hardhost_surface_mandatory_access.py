@@ -50,6 +50,7 @@ PRECONDITIONS = {
     "selinux_booleans_known": selinux.booleans_known,
     "selinux_compiler": selinux.compiler,
     "selinux_in_force": selinux.in_force,
+    "selinux_module_enabled": selinux.module_enabled,
     "selinux_next_step": selinux.next_step,
     "selinux_possible": selinux.possible,
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible.module_utils import hardhost_selinux as selinux
 from ansible.module_utils import hardhost_selinux_containers as containers
+from ansible.module_utils import hardhost_selinux_policy as policy
 from ansible.module_utils.hardhost_preconditions import hold, not_applicable, policy_for_containers
 from ansible.module_utils.hardhost_selinux_apply import apply  # noqa: F401 - part of the surface
 from ansible.module_utils.hardhost_selinux_observe import observe  # noqa: F401 - part of the surface
@@ -49,6 +50,8 @@ def next_step(facts, _inputs, control):
     if control["mode"] != "apply":
         return None
     step = selinux.stage(found)
+    if selinux.unbootable(found):
+        return hold(*selinux.unbootable(found))
     if step == "reboot":
         boot = (
             ""
@@ -109,6 +112,16 @@ def compiler(facts, _inputs, _control):
 
 def _numbers(version):
     return tuple(int(one) for one in version.split(".")[:2])
+
+
+def module_enabled(facts, _inputs, control):
+    """Who has switched our module off has given an order: what is installed over it stays off."""
+    if control["mode"] != "apply" or not _reading(facts)["containers"]["disabled"]:
+        return None
+    return hold(
+        "the policy module %s was switched off (semodule -d)" % policy.MODULE,
+        "semodule -e %s" % policy.MODULE,
+    )
 
 
 def booleans_known(facts, _inputs, control):

@@ -36,6 +36,22 @@ def module_text(name):
     return (bz2.decompress(data) if data.startswith(b"BZh") else data).decode("utf-8", "replace")
 
 
+def disabled(name):
+    """Whether somebody has switched a module off (semodule -d): its text stays, whatever is installed over it, and rules nothing."""
+    kind = configuration().get("SELINUXTYPE", "")
+    path = "%s/%s/active/modules/disabled/%s" % (STORE, kind, name)
+    return bool(kind) and os.path.exists(path)
+
+
+def booleans():
+    """`{name: value}` of the booleans that setsebool -P has recorded: those the next boot has from there, others are the policy's."""
+    kind = configuration().get("SELINUXTYPE", "")
+    data = files.read("%s/%s/active/booleans.local" % (STORE, kind)) if kind else None
+    text = (data or b"").decode("utf-8", "replace")
+    found = re.findall(r"^[ \t]*([^\s=#]+)[ \t]*=[ \t]*(\w+)", text, re.MULTILINE)
+    return {name: value in ("1", "true", "TRUE") for name, value in found}
+
+
 def compiler(family):
     """The version of what compiles the policy, "3.8" for instance; "" where it is not known."""
     words = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}\\n", "libsepol*"]

@@ -107,6 +107,7 @@ class Work:
         found = undo.targets(changes)
         left = undo.stays(found, facts, parameters["inputs"])
         left.update(profiles_in_use(found, facts["containers"]))
+        left.update(selinux.out_of_reach(found, facts["selinux"]))
         self.targets = [one for one in found if one["key"] not in left]
         self.left = [
             "%s stays: %s" % (undo.worded(one), left[one["key"]])

@@ -35,6 +35,20 @@ def changed_since(one):
     return text is not None and files.digest(text.encode("utf-8")) not in known
 
 
+def out_of_reach(found, facts):
+    """`{key: why}`: booleans in the policy's store, which stays with its packages; setsebool does nothing where SELinux is off.
+
+    `facts` are those of the kernel.
+    """
+    lasting = {} if facts["enabled"] else store.booleans()
+    return {
+        one["key"]: "SELinux is off, and setsebool does nothing then; boot with it, and undo again"
+        for one in found
+        if one["kind"] == "selinux_boolean"
+        and lasting.get(one["target"], one["original"]["value"]) != one["original"]["value"]
+    }
+
+
 def back(one):
     """Take one target back. hardhost_programs.Failed with the program's words."""
     {"selinux_mode": _mode, "selinux_boolean": _boolean, "selinux_module": _module}[one["kind"]](
@@ -59,7 +73,8 @@ def _module(one):
     if not shutil.which("semodule", path=programs.PATH):
         return
     if not one["original"]["present"]:
-        if one["target"] in run(["semodule", "-l"], seconds=SECONDS).split():
+        # What is switched off is listed nowhere, and is ours all the same.
+        if store.module_text(one["target"]) is not None:
             run(["semodule", "-r", one["target"]], seconds=SECONDS)
         return
     folder = tempfile.mkdtemp(prefix="hardhost-", dir="/var/tmp")

@@ -30,4 +30,13 @@ def check(host: ObservedHost, _control: dict[str, Any], _artifact: dict[str, Any
     ]
     if different:
         return failed(f"booleans are not as chosen: {', '.join(different)}")
+    passing = [
+        f"{name} is {'on' if value else 'off'}"
+        for name, value in sorted(found["wanted"].items())
+        if found["lasting"].get(name) is not value
+    ]
+    if passing:
+        return failed(
+            f"{', '.join(passing)}, but not after the next boot by what setsebool -P has recorded"
+        )
     return passed("the kernel knows hardhost_container_t and refuses it what it should")

@@ -23,6 +23,7 @@ POLICY: dict[str, Any] = {
     "wrong": [],
     "current": True,
     "booleans": {"x": True},
+    "lasting": {"x": True},
     "wanted": {"x": True},
 }
 
@@ -70,6 +71,8 @@ def test_a_boot_loader_that_nobody_looked_at_is_said(reading: Reading) -> None:
         ({**POLICY, "current": False}, "store"),
         ({**POLICY, "unlabelled": "/data is labelled default_t"}, "/data is labelled default_t"),
         ({**POLICY, "booleans": {"x": False}}, "x is off"),
+        ({**POLICY, "lasting": {"x": False}}, "x is on, but not after the next boot"),
+        ({**POLICY, "lasting": {}}, "x is on, but not after the next boot"),
     ],
 )
 def test_policy_fails(reading: Reading, found: dict[str, Any] | None, why: str) -> None:

@@ -25,6 +25,7 @@ STOCK: Json = {
     "menu": True,
     "against": [],
     "arguments": ["quiet"],
+    "commanded": [],
     "missing": [],
     "relabel": False,
     "domains": {"init": "init_t", "dockerd": "dockerd_t"},
@@ -228,3 +229,16 @@ def test_a_menu_that_boots_permissive_is_said_before_it_is_made_to_last() -> Non
     found, remedy = selinux.unproved({**ENFORCING, "against": ["enforcing=0"]})
     assert "enforcing=0" in found
     assert "update-grub" in remedy
+
+
+def test_a_boot_over_files_without_labels_may_not_be_told_to_enforce(disk: Path) -> None:
+    for found in (STOCK, {**STOCK, "missing": ["auditd"]}, {**PERMISSIVE, "relabel": True}):
+        assert selinux.unbootable(found) is None
+        reason, remedy = selinux.unbootable({**found, "commanded": ["enforcing=1"]})
+        assert "enforcing=1" in reason
+        assert "would not boot" in reason
+        assert "update-grub, and run again" in remedy
+    told = {**STOCK, "commanded": ["enforcing=1"], "arguments": ["enforcing=1"]}
+    assert "update-grub, reboot, and run again" in selinux.unbootable(told)[1]
+    assert "update-grub" not in selinux.unbootable({**told, "grub": False})[1]
+    assert selinux.unbootable({**PERMISSIVE, "commanded": ["enforcing=1"]}) is None

@@ -34,7 +34,7 @@ class Host:
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.directory, self.found, self.given = directory, dict(STOCK), dict(THERE)
         self.programs: list[list[str]] = []
-        self.menu_takes_over = True
+        self.menu_takes_over, self.other = True, "quiet"
         (directory / "enforce").write_text("0")
         (directory / "config").write_text("SELINUX=permissive\nSELINUXTYPE=default\n")
         (directory / "grub.d").mkdir()
@@ -46,6 +46,9 @@ class Host:
             (kernel, "ROOT", ""),
         ):
             monkeypatch.setattr(module, name, str(directory / value))
+        monkeypatch.setattr(host, "SOURCES", (str(directory / "grub"),))
+        self.known = True  # by the kernel: our type, once the module is installed
+        monkeypatch.setattr(kernel, "known", lambda _context: self.known)
         monkeypatch.setattr(hardhost_facts, "collect", lambda: facts(state=states.load()))
         monkeypatch.setattr(selinux, "read", lambda _facts: self.reading())
         monkeypatch.setattr(containers, "read", lambda _facts, _inputs: self.given)
@@ -57,13 +60,16 @@ class Host:
             **self.found,
             "config": store.configuration(),
             "menu": host.in_menu(selinux.BOOT),
+            "commanded": host.commanded(),
         }
 
     def run(self, words: list[str], **_options: Any) -> str:
         self.programs.append([Path(one).name for one in words])
         if words[0] == "update-grub" and self.menu_takes_over:
             there = Path(selinux.DROP_IN).exists()
-            Path(host.MENU).write_text(f"linux /vmlinuz quiet {selinux.BOOT if there else ''}\n")
+            Path(host.MENU).write_text(
+                f"linux /vmlinuz {self.other} {selinux.BOOT if there else ''}\n"
+            )
         return ""
 
     def add(self, _state: Json, family: str, names: list[str], *_rest: Any, **_how: Any) -> None:
@@ -99,6 +105,24 @@ def test_the_first_step_prepares_the_next_boot(machine: Host) -> None:
     assert machine.programs == [["update-grub"]]
     assert machine.apply()["controls"] == {selinux.CONTROL: "unchanged"}
     assert "reboot" in found["notes"][0]
+
+
+def test_nothing_is_prepared_where_the_next_boot_would_enforce_without_labels(
+    machine: Host,
+) -> None:
+    machine.found["missing"] = ["selinux-policy-default"]
+    (machine.directory / "grub").write_text('GRUB_CMDLINE_LINUX="enforcing=1"\n')
+    with pytest.raises(Failed, match=r"enforcing=1 .* would not boot; take enforcing=1 out"):
+        machine.apply()
+    assert machine.programs == []
+    assert machine.recorded() == []
+    assert not Path(host.RELABEL).exists()
+
+
+def test_an_argument_that_update_grub_brings_is_said(machine: Host) -> None:
+    machine.other = "quiet enforcing=1"
+    with pytest.raises(Failed, match="would not boot"):
+        machine.apply()
 
 
 def test_packages_that_are_missing_come_first(machine: Host) -> None:
@@ -234,6 +258,13 @@ def test_the_module_and_booleans_are_recorded_with_what_was_there(machine: Host)
         ["semodule", "-i", "hardhost_container.cil"],
         ["setsebool", "-P", "a=on", "b=off"],
     ]
+
+
+def test_a_module_that_stays_off_is_not_called_applied(machine: Host) -> None:
+    machine.given, machine.known = {**THERE, "loaded": False}, False
+    with pytest.raises(Failed, match=r"does not know hardhost_container_t.*semodule -e"):
+        machine.give(module=policy.MODULE)
+    assert machine.recorded() == ["selinux_module"]
 
 
 def test_another_data_root_is_labelled_and_itself_the_last(

@@ -8,6 +8,7 @@ import pytest
 from ansible.module_utils import hardhost_files as files
 from ansible.module_utils import hardhost_selinux_host as host
 from ansible.module_utils import hardhost_selinux_kernel as kernel
+from ansible.module_utils import hardhost_selinux_observe as observe
 from ansible.module_utils import hardhost_selinux_store as store
 
 # As Debian 13 wrote them.
@@ -77,8 +78,44 @@ def test_the_menus_first_entry_counts(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_arguments_that_win_over_the_configuration_are_named() -> None:
     assert host.against([*host.BOOT.split(), "enforcing=0"]) == ["enforcing=0"]
-    assert host.against(["enforcing=0", "enforcing=1", "lsm=landlock,selinux"]) == []
+    assert host.against(["enforcing=0", "enforcing=1"]) == ["enforcing=0"], "the first counts too"
+    assert host.against(["enforcing=1", "lsm=landlock,selinux"]) == []
     assert host.against(["lsm=landlock,apparmor"]) == ["lsm=landlock,apparmor"]
+
+
+def test_arguments_of_this_boot_are_those_that_count() -> None:
+    assert observe.overriding(["security=apparmor", *host.BOOT.split()]) == []
+    assert observe.overriding(["selinux=0", "selinux=1"]) == []
+    assert observe.overriding([*host.BOOT.split(), "security=apparmor"]) == ["security=apparmor"]
+    assert observe.overriding(["selinux=1", "selinux=0", "enforcing=0"]) == [
+        "selinux=0",
+        "enforcing=0",
+    ]
+    for both in (["enforcing=0", "enforcing=1"], ["enforcing=1", "enforcing=0"]):
+        assert observe.overriding(both) == host.against(both) == ["enforcing=0"]
+
+
+def test_any_argument_that_commands_enforcing_counts_booted_in_the_menu_or_written_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    booted: list[str] = []
+    monkeypatch.setattr(host, "arguments", lambda: booted)
+    monkeypatch.setattr(host, "SOURCES", (str(tmp_path / "grub"), str(tmp_path / "grub.d/*.cfg")))
+    menu(tmp_path, monkeypatch, "root=/dev/vda quiet enforcing=0")
+    assert host.commanded() == []
+    booted[:] = ["enforcing=1", "enforcing=0"]  # libselinux goes by the first
+    assert host.commanded() == ["enforcing=1"]
+    booted[:] = []
+    menu(tmp_path, monkeypatch, "root=/dev/vda quiet enforcing=0 enforcing=1")
+    assert host.commanded() == ["enforcing=1"]
+    menu(tmp_path, monkeypatch, "root=/dev/vda quiet")
+    (tmp_path / "grub.d").mkdir()
+    for file in ("grub", "grub.d/other.cfg"):
+        (tmp_path / file).write_text('# enforcing=1\nGRUB_CMDLINE_LINUX="enforcing=0"\n')
+        assert host.commanded() == []
+        (tmp_path / file).write_text('GRUB_CMDLINE_LINUX="enforcing=1 quiet"\n')
+        assert host.commanded() == ["enforcing=1"], "before update-grub brings it"
+        (tmp_path / file).unlink()
 
 
 # As systemd 255 writes them, through auditd and through the kernel's log.

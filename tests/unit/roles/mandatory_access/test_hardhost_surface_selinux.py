@@ -20,9 +20,11 @@ APPLY, REPORT = {"mode": "apply", "settings": {}}, {"mode": "report", "settings"
 THERE: Json = {
     "kind": "default",
     "text": policy.TEXT,
+    "disabled": False,
     "loaded": True,
     "compiler": "3.8",
     "booleans": {},
+    "lasting": {},
     "lines": [],
     "root": "/var/lib/docker",
     "labelled": containers.DATA,
@@ -82,6 +84,14 @@ def test_the_reboot_is_the_operators() -> None:
     assert "reboot" in surface.next_step(host({**PERMISSIVE, "relabel": True}), {}, APPLY)["remedy"]
 
 
+def test_an_argument_that_enforces_over_files_without_labels_holds_it_back() -> None:
+    for found in ({**STOCK, "missing": ["auditd"]}, STOCK, {**PERMISSIVE, "relabel": True}):
+        held = surface.next_step(host({**found, "commanded": ["enforcing=1"]}), {}, APPLY)
+        assert held["decision"] == "pending"
+        assert "enforcing=1" in held["reason"]
+        assert "update-grub" in held["remedy"]
+
+
 def test_denials_hold_it_back_unless_accepted() -> None:
     found = host({**PERMISSIVE, "denials": [{"domain": "sshd_t", "text": "sshd_t (x): y"}]})
     assert surface.next_step(found, {}, APPLY)["decision"] == "pending"
@@ -120,6 +130,15 @@ def test_the_policy_waits_for_a_kernel_with_selinux() -> None:
     assert surface.in_force(host(STOCK), {}, APPLY)["decision"] == "pending"
     assert surface.in_force(host(STOCK), {}, REPORT)["decision"] == "not_applicable"
     assert surface.in_force(host(PERMISSIVE), {}, APPLY) is None
+
+
+def test_a_module_that_somebody_switched_off_is_not_installed_again() -> None:
+    off = host(PERMISSIVE, {**THERE, "disabled": True, "loaded": False})
+    held = surface.module_enabled(off, {}, APPLY)
+    assert held["decision"] == "pending"
+    assert held["remedy"] == "semodule -e hardhost_container"
+    assert surface.module_enabled(off, {}, REPORT) is None, "there the check says it"
+    assert surface.module_enabled(host(PERMISSIVE), {}, APPLY) is None
 
 
 def labels(mode: str, **selinux: bool) -> Any:
@@ -165,7 +184,7 @@ def test_nothing_is_left_to_do_where_the_kernel_has_our_text() -> None:
 
 
 def test_booleans_are_set_where_they_differ_and_refused_where_they_are_none() -> None:
-    given = {**THERE, "booleans": {"a": False, "b": True}}
+    given = {**THERE, "booleans": {"a": False, "b": True}, "lasting": {"b": True}}
     settings = {"booleans": {"a": True, "b": True}}
     assert containers.plan(settings, given)["booleans"] == {"a": [False, True]}
     assert containers.unknown({"booleans": {"a": "yes", "nosuch": True}}, given) == ["a", "nosuch"]
@@ -173,6 +192,28 @@ def test_booleans_are_set_where_they_differ_and_refused_where_they_are_none() ->
     assert surface.booleans_known(host(ENFORCING, given), {}, control) is None
     lacking = {**given, "booleans": {"a": False}}
     assert "b" in surface.booleans_known(host(ENFORCING, lacking), {}, control)["reason"]
+
+
+@pytest.mark.parametrize(
+    ("now", "lasting", "planned", "shown"),
+    [
+        (True, {}, [True, True], ("boolean a at boot", None)),
+        (True, {"a": False}, [False, True], ("boolean a at boot", False)),
+        (False, {"a": True}, [True, True], ("boolean a", False)),
+        (False, {}, [False, True], ("boolean a", False)),
+        (True, {"a": True}, None, None),
+    ],
+)
+def test_a_boolean_is_set_unless_it_is_in_force_and_recorded_for_the_next_boot(
+    now: bool, lasting: Json, planned: list[bool] | None, shown: tuple[str, bool | None] | None
+) -> None:
+    given, settings = (
+        {**THERE, "booleans": {"a": now}, "lasting": lasting},
+        {"booleans": {"a": True}},
+    )
+    assert containers.plan(settings, given)["booleans"].get("a") == planned
+    changes = [(one["what"], one["before"]) for one in containers.changes(settings, given)]
+    assert changes == ([shown] if shown else [])
 
 
 @pytest.mark.parametrize(

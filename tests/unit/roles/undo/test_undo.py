@@ -527,7 +527,9 @@ def test_a_unit_that_is_gone_needs_nothing(
     assert states.load()["changes"] == []
 
 
-def had_module(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def had_module(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
     """Our module in the policy's store, with this text by now."""
     monkeypatch.setattr(undo.selinux.store, "module_text", lambda _name: text)
     monkeypatch.setattr(undo.selinux.shutil, "which", lambda *_words, **_path: "semodule")
@@ -538,14 +540,22 @@ def had_module(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text
 def test_our_policy_module_goes(
     host: Host, tmp_path: Path, programs: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also one that was switched off, which semodule -l does not name."""
     had_module(host, tmp_path, monkeypatch, "(type ours_t)")
     monkeypatch.setattr(
-        undo.selinux,
-        "run",
-        lambda words, **_how: programs.append(words) or "container\nhardhost_container\n",
+        undo.selinux, "run", lambda words, **_how: programs.append(words) or "container\n"
     )
     host.undo()
-    assert programs[-1] == ["semodule", "-r", "hardhost_container"]
+    assert programs == [["semodule", "-r", "hardhost_container"]]
+    assert states.load()["changes"] == []
+
+
+def test_a_policy_module_that_has_gone_needs_nothing(
+    host: Host, tmp_path: Path, programs: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    had_module(host, tmp_path, monkeypatch, None)
+    host.undo()
+    assert programs == []
     assert states.load()["changes"] == []
 
 
@@ -566,6 +576,28 @@ def test_a_policy_module_goes_where_an_update_was_killed(
     after = {"present": True, "sha256": files.digest(b"(type newer_t)")}
     host.had("selinux_module", Path("hardhost_container"), before, after)
     assert host.undo(check=True)["undone"] == ["SELinux: the policy module hardhost_container"]
+
+
+@pytest.mark.parametrize(
+    ("lasting", "stays"), [({"x": True}, True), ({"x": False}, False), ({}, False)]
+)
+def test_a_boolean_in_the_store_stays_and_is_named_where_selinux_is_off(
+    lasting: dict[str, bool],
+    stays: bool,
+    host: Host,
+    tmp_path: Path,
+    programs: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(undo.selinux.kernel, "ROOT", str(tmp_path))
+    monkeypatch.setattr(undo.selinux.store, "booleans", lambda: lasting)
+    host.had("selinux_boolean", Path("x"), {"value": False}, {"value": True})
+    left = host.undo()["left"]
+    assert [("SELinux is off" in one, "boot with it" in one) for one in left] == [
+        (True, True)
+    ] * stays
+    assert len(states.load()["changes"]) == stays
+    assert programs == []
 
 
 @pytest.mark.parametrize(("before", "wanted"), [("permissive", "0"), ("enforcing", "1")])
