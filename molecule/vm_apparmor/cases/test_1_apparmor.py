@@ -62,9 +62,13 @@ ROUNDS = (
         "apparmor_active-parser_removed",
         "apparmor_docker_default-container_unconfined",
     ),
-    ("apparmor_container_profile-file_edited",),
+    (
+        "apparmor_active-a_profile_of_others_does_not_compile",
+        "apparmor_container_profile-file_edited",
+    ),
     ("apparmor_container_profile-disabled",),
     ("apparmor_docker_default-complain_mode", "apparmor_container_profile-complain_mode"),
+    ("apparmor_active-the_whole_kernel_complains",),
     (
         "apparmor_active-daemon_started_without_the_parser",
         "apparmor_container_profile-another_text_in_the_kernel",
@@ -261,6 +265,22 @@ def test_5_sabotaged(
         machine.sh(script)
     report = hardened.verify()
     assert report.statuses(machine.name) == in_force, report.text
+
+
+@LONG
+def test_5_a_profile_of_others_that_does_not_compile_stops_no_run(
+    machine: VirtualMachine, hardened: Project, in_force: dict[str, str]
+) -> None:
+    """Its service is started once, in vain; then its control waits, and the others are in force."""
+    theirs = STATES["apparmor_active-a_profile_of_others_does_not_compile"]
+    machine.sh(f"{theirs.commands[0]}; systemctl stop apparmor.service")
+    run = hardened.play()
+    run.assert_converged(machine)
+    assert "does not load all profiles" in " ".join(run.text.split())
+    hardened.play().assert_unchanged(machine)
+    report = hardened.verify()
+    assert report.statuses(machine.name) == in_force | {ACTIVE: "pending"}, report.text
+    machine.sh(theirs.mend_script() or "")
 
 
 def test_every_state_is_in_a_round() -> None:
