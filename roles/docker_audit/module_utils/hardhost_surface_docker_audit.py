@@ -235,7 +235,8 @@ def rules_merged(facts, _inputs, _control):
     return hold(
         "%s holds rules that no file of rules.d has, and would lose them: %s"
         % (audit_rules.MERGED, "; ".join(found[:3]) + ("; ..." if found[3:] else "")),
-        "move them to a file of %s" % os.path.dirname(audit_rules.PATH),
+        "move them to a file of %s; where they are to go, run augenrules"
+        % os.path.dirname(audit_rules.PATH),
     )
 
 
