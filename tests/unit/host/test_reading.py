@@ -134,14 +134,15 @@ def test_a_proxy_is_told_by_name_and_parent() -> None:
 @pytest.mark.parametrize(
     ("pid", "kind", "privileges"),
     [
-        (os.getpid(), "unconfined_t", False),
+        ("its own", "unconfined_t", False),
         (0, None, True),  # to the daemon a container that is being restarted runs
         (2**22 + 1, None, True),  # above what the kernel gives: it has ended
     ],
 )
 def test_only_processes_that_are_there_tell_of_a_container(
-    pid: int, kind: str | None, privileges: bool, monkeypatch: pytest.MonkeyPatch
+    pid: int | str, kind: str | None, privileges: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pid = os.getpid() if pid == "its own" else pid
     created = {"id": "c0ffee", "name": "web", "running": True, "pid": pid, "privileged": False}
     created |= {"security_options": [], "userns_mode": "", "pid_mode": "", "ipc_mode": ""}
     monkeypatch.setattr(reader, "_created_with_no_new_privileges", lambda *_words: True)
