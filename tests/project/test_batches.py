@@ -208,6 +208,26 @@ def test_who_is_left_out_by_the_operators_own_tasks_has_not_failed(
         assert done.roles(host) == roles_of(directory, "site.yml"), done.text
 
 
+@PLAYBOOKS
+def test_the_operators_own_tasks_are_reached_with_tags(
+    play: Play, directory: Path, name: str
+) -> None:
+    """They have no tags of their own, and dockerd is restarted between the two."""
+    given = {}
+    for what in ("drain", "undrain"):
+        told = {"msg": what + "ed: {{ inventory_hostname }}"}
+        tasks = [{"name": "Tell", "ansible.builtin.debug": told}]
+        (directory / f"{what}.yml").write_text(yaml.safe_dump(tasks))
+        given[f"hardhost_{what}_tasks"] = str(directory / f"{what}.yml")
+    options = ("--tags", "docker_daemon,docker_restart")
+    done = play(name, *options, needed="restart", **given)
+    assert (done.code, done.failed()) == (0, {}), done.text
+    seen = re.findall(r"\b(drained|undrained|done): (?:docker_restart/)?h1\b", done.text)
+    assert seen == ["drained", "done", "undrained"], done.text
+    untagged = play(name, "--tags", "undo", needed="restart", **given)
+    assert "drained: " not in untagged.text, "nothing is restarted without the tag"
+
+
 def test_in_one_batch_everybody_else_comes_to_the_end(play: Play, directory: Path) -> None:
     done = play("site.yml", hardhost_serial="100%", failing=["undo/h1", "docker_restart/h3"])
     assert done.code != 0
