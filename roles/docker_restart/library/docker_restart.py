@@ -19,7 +19,7 @@ options:
   stop_containers: {type: bool, default: false, description: Order the restart although containers stop.}
   timeout: {type: int, default: 120, description: Seconds that one start of dockerd may take.}
   image: {type: dict, default: {}, description: 'Per architecture, the trial image: its archive, zlib and base64.'}
-  planned: {type: dict, default: {}, description: 'What preflight foresees, for check mode: nothing is written there yet.'}
+  planned: {type: dict, default: {}, description: 'What preflight foresees: what it withholds stays withheld. All that check mode can go by.'}
   run: {type: str, required: true, description: The run id.}
   holder: {type: str, required: true, description: Who runs.}
 author: hardhost
@@ -107,9 +107,13 @@ def withheld(facts, parameters, step):
     reason = window.closed(parameters["policy"], parameters["window"])
     if reason or step != "restart":
         return reason
-    return decisions.withheld(
+    reason = decisions.withheld(
         facts, facts["daemon_json"]["options"], parameters["stop_containers"]
     )[0]
+    planned = parameters["planned"]
+    if not reason and planned and not planned["allowed"]:  # nobody has drained the host for it
+        return "it was withheld when this run began: %s; run again" % planned["reason"]
+    return reason
 
 
 def moves(facts):

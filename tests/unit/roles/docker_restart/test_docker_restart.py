@@ -59,15 +59,58 @@ def test_the_kept_original_with_its_owner_and_mode(state_directory: Path) -> Non
     assert job(host)["old"] == {"blob": before["blob"], "described": before}
 
 
+def ordered(**planned: Any) -> Json:
+    """The operator's word, with what preflight foresaw."""
+    order: Json = {"policy": "when_needed", "window": {}, "stop_containers": True}
+    return {**order, "planned": planned, "run": "r1", "timeout": 120}
+
+
 def test_no_restart_into_a_file_that_no_daemon_was_seen_to_start_with(
     state_directory: Path,
 ) -> None:
     """Nothing says that a daemon ran with what somebody wrote there: no way back."""
     host = facts({"icc": False}, process=NEWER)
-    order: dict[str, Any] = {"policy": "when_needed", "window": {}, "stop_containers": True}
+    order = ordered()
     assert "by hand first" in docker_restart.withheld(host, order, "restart")
     proved = started_with(host, b"{}")
     assert docker_restart.withheld(proved, order, "restart") == ""
+
+
+CLOSED = "the restart window (Sun 02:00 for 3h) is closed"
+KEPT = f"it was withheld when this run began: {CLOSED}; run again"
+
+
+@pytest.mark.parametrize(
+    ("options", "planned", "pending"),
+    [
+        ({"icc": False}, {"needed": "restart", "allowed": False, "reason": CLOSED}, KEPT),
+        ({"icc": False}, {"needed": "reload", "allowed": False, "reason": CLOSED}, KEPT),
+        ({"icc": False}, {"needed": "restart", "allowed": True, "reason": ""}, ""),
+        ({"icc": False}, {"needed": "none", "allowed": True, "reason": ""}, ""),
+        ({"icc": False}, {}, ""),
+        ({"debug": True}, {"needed": "reload", "allowed": False, "reason": CLOSED}, ""),
+    ],
+)
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_restart_that_was_announced_as_withheld_stays_withheld(
+    options: Json,
+    planned: Json,
+    pending: str,
+    check_mode: bool,
+    state_directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was in its way has cleared, and nobody was drained for it. A reload needs no drain."""
+    host, launched = started_with(facts(options, process=NEWER), b"{}"), []
+    done = {"outcome": "done", "notes": []}
+    monkeypatch.setattr(docker_restart.hardhost_facts, "collect", lambda: host)
+    monkeypatch.setattr(docker_restart.hardhost_unit, "job_runs", lambda: False)
+    monkeypatch.setattr(docker_restart, "make_sure_of_room", lambda _path: None)
+    monkeypatch.setattr(docker_restart, "launch", lambda *_given: launched.append(host))
+    monkeypatch.setattr(docker_restart, "wait", lambda _seconds: done)
+    answer = docker_restart.apply(ordered(**planned), check_mode)
+    assert (answer["pending"], answer["changed"]) == (pending, not pending)
+    assert bool(launched) is not (bool(pending) or check_mode)
 
 
 def test_switching_to_user_namespaces_stops_containers_first(state_directory: Path) -> None:
