@@ -40,6 +40,10 @@ SHIMS = (
     "/run/docker/containerd/daemon/io.containerd.runtime.*/moby/*",
 )
 PRIVATE = {"uid": 0, "gid": 0, "mode": 0o600}
+LONGEST_STOP, KILLED = (
+    3600,
+    60,
+)  # seconds: what a container gets to stop at the most, and dockerd to end it then
 RESERVE, RESERVED = "reserve", 2**20  # a file, and its bytes, that no file system can make smaller
 BOOT_PATH = "/etc/systemd/system/" + units.BOOT_UNIT
 BOOT_LINK = "/etc/systemd/system/multi-user.target.wants/" + units.BOOT_UNIT
@@ -80,13 +84,12 @@ class Job:
         self.drop_ins = job.get("drop_ins", {})  # an interrupted job of an older release has none
         self.notes = []
         self.booted = booted
-        self.stopped = []
         self.there = files.read(self.path)  # the bytes that this job knows
         # It writes the old ones on its way back alone, which a full disk may have kept it from writing down.
         was_back = (self.there or b"") == self.old and not self._alike()
         self.progress = progress or self._first_look()
-        # After a boot, containers run as their restart policies say: none is missed.
-        self.before = [] if booted else self.progress["before"]
+        # After a boot, containers run as their restart policies say: none is missed that was not stopped on purpose.
+        self.before = [] if booted and not job["stop_first"] else self.progress["before"]
         self.live_restore = self._live_restore() or (self.progress["live_restore"] and not booted)
         if progress and was_back and not progress["returning"]:
             self.progress["returning"] = "an earlier attempt was on its way back, and ended there"
@@ -258,24 +261,40 @@ class Job:
         )
 
     def _stop_containers(self):
+        """Each has the time that it asks for. One that has stopped by itself is no error, also where it is gone by then."""
         for container in self.before:
-            self.stopped.append(container["name"])
-            docker.request("POST", "/containers/%s/stop" % container["id"], b"", timeout=60)
+            seconds = stop_seconds(container, self.job["stop_timeout"])
+            path = "/containers/%s/stop?t=%d" % (container["id"], seconds)
+            try:
+                docker.request("POST", path, b"", timeout=seconds + KILLED)
+            except docker.ApiError as error:
+                if error.status != 404:
+                    raise Worse(
+                        "container %s does not stop: %s" % (container["name"], error)
+                    ) from error
 
     def _containers_again(self):
-        """The containers of before run again; those that stopped with the daemon are started."""
+        """The containers of before run again; those that were stopped are started, on the way back whatever the others do."""
         if self.job["data_root_changes"] and not self.returning:
             return
         for container in self.before:
-            if not container["swarm"] and not service.until(lambda one=container: _runs(one), 5):
-                self._start_again(container)
+            try:
+                if not container["swarm"] and not service.until(
+                    lambda one=container: _runs(one), 5
+                ):
+                    self._start_again(container)
+            except (Worse, docker.ApiError) as error:
+                if not self.returning:
+                    raise
+                self.notes.append(str(error))
 
     def _start_again(self, container):
         """Start a container that ran before. Worse where that cannot be done."""
         if docker.container_facts(container["id"]) is None:
             self.notes.append("container %s has been removed meanwhile" % container["name"])
             return
-        if self.live_restore and os.path.exists("/proc/%d" % container["pid"]):
+        survives = self.live_restore and not self.booted
+        if survives and os.path.exists("/proc/%d" % container["pid"]):
             raise Worse("container %s runs on without its daemon" % container["name"])
         try:
             docker.request("POST", "/containers/%s/start" % container["id"], b"", timeout=60)
@@ -333,13 +352,14 @@ class Job:
         )
 
     def _reload_old(self):
-        """Undo what a reload may have taken over."""
+        """Undo what a reload may have taken over, and start what was stopped for a restart that is not to come."""
         self._put_old(self.old)
-        return (
-            ""
-            if service.reload(10, docker.answers)
-            else "dockerd does not reload: %s" % service.log(time.time() - 15)
-        )
+        problem = ""
+        if not service.reload(10, docker.answers):
+            problem = "dockerd does not reload: %s" % service.log(time.time() - 15)
+        if self.job["stop_first"]:
+            self._containers_again()
+        return problem
 
     def _start_old(self):
         """Start with the old file, twice where need be; "" when the API answers and the containers run."""
@@ -352,10 +372,7 @@ class Job:
                 break
         else:
             return problem
-        try:
-            self._containers_again()
-        except Worse as error:
-            self.notes.append(str(error))
+        self._containers_again()
         return ""
 
     def _put_old(self, data):
@@ -401,10 +418,9 @@ class Job:
             return False
 
     def _result(self, outcome, message):
-        if self.stopped and outcome == "done" and self.job["data_root_changes"]:
-            self.notes.append(
-                "stopped, and left in the old data root: %s" % ", ".join(self.stopped)
-            )
+        left = [one["name"] for one in self.progress["before"] if not one["auto_remove"]]
+        if left and outcome == "done" and self.job["stop_first"]:
+            self.notes.append("stopped, and left in the old data root: %s" % ", ".join(left))
         return {
             "outcome": outcome,
             "message": message,
@@ -416,6 +432,12 @@ class Job:
 def _survivors():
     """Whether containers run on without their daemon: one that starts without live-restore would end them."""
     return any(glob.glob(pattern) for pattern in SHIMS)
+
+
+def stop_seconds(container, default):
+    """What a container gets to stop before it is killed: what it asks for, but not for ever."""
+    asked = default if container["stop_timeout"] is None else container["stop_timeout"]
+    return asked if 0 <= asked <= LONGEST_STOP else LONGEST_STOP
 
 
 def _runs(container):

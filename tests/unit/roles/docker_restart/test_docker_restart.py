@@ -10,7 +10,7 @@ import pytest
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
 
-from tests.unit.roles.hosts import Json, facts, module
+from tests.unit.roles.hosts import Json, container, facts, module
 
 docker_restart = module("docker_restart", "docker_restart")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
@@ -73,6 +73,18 @@ def test_no_restart_into_a_file_that_no_daemon_was_seen_to_start_with(
 def test_switching_to_user_namespaces_stops_containers_first(state_directory: Path) -> None:
     host = started_with(facts({"userns-remap": "default"}, process=NEWER), b"{}")
     assert (job(host)["stop_first"], job(facts())["stop_first"]) == (True, False)
+
+
+def test_the_time_that_containers_get_to_stop_is_time_of_the_job(state_directory: Path) -> None:
+    """systemd would end it before they have stopped, and start it again."""
+    busy = [container("a", stop_timeout=900), container("b"), container("off", running=False)]
+    moving = started_with(
+        facts({"userns-remap": "default"}, process=NEWER, containers=busy),
+        b'{"default-stop-timeout": 300}',
+    )
+    quiet = started_with(facts({"userns-remap": "default"}, process=NEWER), b"{}")
+    assert job(moving)["stop_timeout"] == 300
+    assert job(moving)["longest"] - job(quiet)["longest"] >= 900 + 300
 
 
 @pytest.mark.parametrize(

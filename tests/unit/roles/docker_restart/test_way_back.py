@@ -17,6 +17,8 @@ from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_trial as trial
 from ansible.module_utils import hardhost_unit as units
 
+from tests.unit.roles.hosts import Json, container
+
 OLD = b'{"dns": ["192.0.2.1"]}\n'
 NEW = b'{"dns": ["192.0.2.1"], "icc": false}\n'
 EDITED = b'{"dns": ["192.0.2.1"], "icc": false, "mtu": 1400}\n'
@@ -34,8 +36,26 @@ JOB = {
     "swarm": False,
     "data_root_changes": False,
     "stop_first": False,
+    "stop_timeout": 10,
     "image": "",
 }
+
+
+def busy(*names: str, **changed: Any) -> list[Json]:
+    """Containers that run, as the job sees them."""
+    seen = {"restarting": False, "swarm": False, "pid": 2**30, **changed}
+    return [container(name, **seen) for name in names]
+
+
+def stopped(found: Json) -> None:
+    found["running"] = False
+
+
+def stops_in_vain(found: Json) -> None:
+    """The last one does not stop in time."""
+    if found["name"] == "z":
+        raise docker.ApiError("timed out")
+    stopped(found)
 
 
 class Host:
@@ -49,6 +69,11 @@ class Host:
         self.answers = True
         self.starts: list[bytes] = []
         self.at_start: Callable[[], str] = str  # "" is a start that went well
+        self.restarted = True  # by an earlier attempt
+        self.moves = False  # to another data root
+        self.containers: list[Json] = []
+        self.stops: Callable[[Json], None] = stopped
+        self.asked: list[tuple[str, float]] = []
 
     def restart(self, _seconds: int) -> str:
         self.starts.append(self.file.read_bytes())
@@ -56,21 +81,42 @@ class Host:
         self.answers = not problem
         return problem
 
+    def process(self, _pid: int) -> Json:
+        restarted = self.restarted or self.starts
+        return {"pid": 77, "started": 9 if restarted else 5, "age": 1.0}
+
+    def request(self, _method: str, path: str, _body: bytes, timeout: float) -> str:
+        self.asked.append((path, timeout))
+        _unused, _containers, identifier, what = path.partition("?")[0].split("/")
+        found = self.container(identifier)
+        if found and what == "start":
+            found["running"] = True
+        elif found:
+            self.stops(found)
+        return ""
+
+    def container(self, identifier: str) -> Json | None:
+        return next((one for one in self.containers if one["id"] == identifier), None)
+
+    def running(self) -> list[str]:
+        return [one["name"] for one in self.containers if one["running"]]
+
     def fails_with_new(self) -> str:
         return "it does not start" if b"icc" in self.starts[-1] else ""
 
-    def knows(self, *, live_restore: bool) -> None:
+    def knows(self, *, live_restore: bool, **changed: Any) -> None:
         """An earlier attempt was killed on its way forwards."""
-        known = {"before": [], "could": "", "returning": "", "settling": False}
+        known = {"before": [], "could": "", "returning": "", "settling": False, **changed}
         known["live_restore"] = live_restore
         (self.folder / "progress.json").write_text(json.dumps(known))
 
-    def run(self, old: bytes = OLD, new: bytes = NEW) -> dict[str, Any]:
+    def run(self, old: bytes = OLD, new: bytes = NEW, how: str = "") -> dict[str, Any]:
+        changed = {"data_root_changes": self.moves, "stop_first": self.moves}
         kept = {"wanted": states.keep(new), "old": {"blob": states.keep(old), "described": PLAIN}}
         of_this_file = {"path": str(self.file), "described": PLAIN, **kept}
-        (self.folder / "job.json").write_text(json.dumps(JOB | of_this_file))
+        (self.folder / "job.json").write_text(json.dumps(JOB | changed | of_this_file))
         job.reserve(str(self.folder))
-        job.main(str(self.folder))
+        job.main(str(self.folder), how)
         return self.result()
 
     def result(self) -> dict[str, Any]:
@@ -83,12 +129,18 @@ def host(tmp_path: Path, state_directory: Path, monkeypatch: pytest.MonkeyPatch)
     found = Host(tmp_path)
     monkeypatch.setattr(job, "BOOT_PATH", str(tmp_path / "boot.service"))
     monkeypatch.setattr(job, "BOOT_LINK", str(tmp_path / "boot.link"))
-    monkeypatch.setattr(docker, "containers", list)
+    monkeypatch.setattr(
+        docker, "containers", lambda: [dict(one) for one in found.containers if one["running"]]
+    )
+    monkeypatch.setattr(docker, "container_facts", found.container)
+    monkeypatch.setattr(docker, "request", found.request)
     monkeypatch.setattr(docker, "get", lambda _path: {"LiveRestoreEnabled": False})
     monkeypatch.setattr(docker, "answers", lambda: found.answers)
     monkeypatch.setattr(trial, "start_container", lambda *_names: "")
     monkeypatch.setattr(units, "show", lambda _unit: {"MainPID": "77", "ActiveState": "active"})
-    monkeypatch.setattr(units, "process", lambda _pid: {"pid": 77, "started": 9, "age": 1.0})
+    monkeypatch.setattr(units, "process", found.process)
+    monkeypatch.setattr(service, "reload", lambda _seconds, expected: expected())
+    monkeypatch.setattr(service, "until", lambda condition, _seconds: condition())
     monkeypatch.setattr(service, "systemctl", lambda *_words: 0)
     monkeypatch.setattr(service, "end_hanging", lambda: None)
     monkeypatch.setattr(service, "log", lambda *_since: "the log")
@@ -268,3 +320,75 @@ def test_a_job_that_breaks_off_says_whether_docker_is_down(
     said = capsys.readouterr().err
     assert "RuntimeError" in said
     assert "hunter2" not in said
+
+
+def test_a_container_that_does_not_stop_leaves_no_other_down(host: Host) -> None:
+    """dockerd was not restarted: those that were stopped for it run again, and it is said."""
+    host.restarted, host.moves = False, True
+    host.containers, host.stops = busy("a", "b", "z"), stops_in_vain
+    result = host.run()
+    assert (result["outcome"], host.starts, host.file.read_bytes()) == ("returned", [], OLD)
+    assert "container z does not stop: timed out" in result["message"]
+    assert result["notes"] == ["container a was started again", "container b was started again"]
+    assert host.running() == ["a", "b", "z"]
+
+
+def test_a_container_that_does_not_start_again_leaves_no_other_down(host: Host) -> None:
+    host.restarted, host.moves = False, True
+    host.containers, host.stops = busy("a", "b", "z"), stops_in_vain
+    request = host.request
+
+    def refuses(method: str, path: str, body: bytes, timeout: float) -> str:
+        if path == f"/containers/{host.containers[0]['id']}/start":
+            raise docker.ApiError("port is already allocated", 500)
+        return request(method, path, body, timeout)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(docker, "request", refuses)
+        result = host.run()
+    assert result["notes"] == [
+        "container a does not start again: port is already allocated",
+        "container b was started again",
+    ]
+    assert host.running() == ["b", "z"]
+
+
+def test_those_that_a_killed_attempt_has_stopped_run_again_too(host: Host) -> None:
+    """Also where it was the host that went down: `unless-stopped` does not start them then."""
+    host.moves, host.containers = True, busy("a", "b")
+    host.knows(live_restore=False, before=[dict(one) for one in host.containers])
+    stopped(host.containers[0])
+    stopped(host.containers[1])
+    host.answers = False
+    host.at_start = lambda: "" if b"icc" not in host.starts[-1] else "it does not start"
+    result = host.run(how="boot")
+    assert (result["outcome"], host.starts, host.running()) == ("returned", [OLD], ["a", "b"])
+
+
+def test_a_container_that_is_gone_before_its_turn_is_no_failure(host: Host) -> None:
+    """It was started with --rm and has ended since the first look."""
+
+    def is_gone(found: Json) -> None:
+        if found["name"] == "a":
+            host.containers.remove(found)
+            raise docker.ApiError("No such container", 404)
+        stopped(found)
+
+    host.moves, host.stops = True, is_gone
+    host.containers = busy("a", auto_remove=True) + busy("b")
+    result = host.run()
+    assert (result["outcome"], host.running()) == ("done", [])
+    assert result["notes"] == ["stopped, and left in the old data root: b"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [(None, 10), (120, 120), (0, 0), (-1, 3600), (86400, 3600)]
+)
+def test_a_container_gets_the_time_that_it_asks_for(
+    asked: int | None, seconds: int, host: Host
+) -> None:
+    host.moves, host.containers = True, busy("a", stop_timeout=asked)
+    assert host.run()["outcome"] == "done"
+    (path, timeout) = host.asked[0]
+    assert path == f"/containers/{host.containers[0]['id']}/stop?t={seconds}"
+    assert timeout > seconds
