@@ -152,6 +152,7 @@ def describe_job(facts, parameters, step):
         "old": old,
         "drop_ins": drop_ins.both(drop_ins.in_force(facts["state"], facts["process"])),
         "flags": facts["flags"],
+        "reloads": running.reloads(facts),
         "process": facts["process"],
         "swarm": decisions.context(facts)["swarm"],
         "data_root_changes": moving,
@@ -280,7 +281,12 @@ def apply(parameters, check_mode):
     answer = {"changed": False, "step": "none", "keys": [], "pending": "", "notes": []}
     if not facts["engine"]["running"]:
         return not_running(facts, answer, parameters, check_mode)
-    found = running.step(running.known(facts), facts["daemon_json"]["data"], running.shown(facts))
+    found = running.step(
+        running.known(facts),
+        facts["daemon_json"]["data"],
+        running.shown(facts),
+        running.reloads(facts),
+    )
     answer["step"], answer["keys"] = running.with_due(found, running.due(facts))
     if check_mode and answer["step"] == "none" and parameters["planned"]:
         answer.update(step=parameters["planned"]["needed"], keys=parameters["planned"]["why"])

@@ -40,10 +40,8 @@ SHIMS = (
     "/run/docker/containerd/daemon/io.containerd.runtime.*/moby/*",
 )
 PRIVATE = {"uid": 0, "gid": 0, "mode": 0o600}
-LONGEST_STOP, KILLED = (
-    3600,
-    60,
-)  # seconds: what a container gets to stop at the most, and dockerd to end it then
+LONGEST_STOP = 3600  # seconds that a container gets to stop at the most
+KILLED = 60  # seconds that dockerd gets to end it then
 RESERVE, RESERVED = "reserve", 2**20  # a file, and its bytes, that no file system can make smaller
 BOOT_PATH = "/etc/systemd/system/" + units.BOOT_UNIT
 BOOT_LINK = "/etc/systemd/system/multi-user.target.wants/" + units.BOOT_UNIT
@@ -163,7 +161,7 @@ class Job:
         if self.booted:
             self._try_container(check_trial)
             return
-        keep = parse(self.wanted).get("live-restore") is True
+        keep = parse(self.wanted).get("live-restore") is True and self.job["reloads"]
         if self.before and keep and not self.live_restore and not self.job["swarm"]:
             if not service.reload(10, self._live_restore):
                 raise Worse(
@@ -355,7 +353,7 @@ class Job:
         """Undo what a reload may have taken over, and start what was stopped for a restart that is not to come."""
         self._put_old(self.old)
         problem = ""
-        if not service.reload(10, docker.answers):
+        if self.job["reloads"] and not service.reload(10, docker.answers):
             problem = "dockerd does not reload: %s" % service.log(time.time() - 15)
         if self.job["stop_first"]:
             self._containers_again()
@@ -394,14 +392,24 @@ class Job:
             and "live-restore" not in self.job["flags"]
             and options.get("live-restore") is not True
         ):
-            self._write(word(dict(options, **{"live-restore": False}), data), described)
-            if not service.reload(10, lambda: not self._live_restore()):
-                self.notes.append("live-restore stays on until dockerd is started the next time")
+            self._switch_live_restore_off(
+                word(dict(options, **{"live-restore": False}), data), described
+            )
         self._write(data, described)
         process = units.process(int(units.show(service.UNIT).get("MainPID") or 0))
         if not process:
             raise Worse("dockerd has ended again: %s" % service.log(time.time() - 15))
         return process
+
+    def _switch_live_restore_off(self, data, described):
+        if not self.job["reloads"]:
+            self.notes.append(
+                "live-restore stays on until somebody restarts Docker: %s" % running.NO_RELOAD
+            )
+            return
+        self._write(data, described)
+        if not service.reload(10, lambda: not self._live_restore()):
+            self.notes.append("live-restore stays on until dockerd is started the next time")
 
     def _record(self, process, data):
         with states.locked():

@@ -70,6 +70,11 @@ def test_no_restart_into_a_file_that_no_daemon_was_seen_to_start_with(
     assert docker_restart.withheld(proved, order, "restart") == ""
 
 
+def test_the_job_knows_whether_a_reload_costs_authorization(state_directory: Path) -> None:
+    flags = {"running": ["/usr/sbin/dockerd", "--authorization-plugin=opa"]}
+    assert (job(facts(arguments=flags))["reloads"], job(facts())["reloads"]) == (False, True)
+
+
 def test_switching_to_user_namespaces_stops_containers_first(state_directory: Path) -> None:
     host = started_with(facts({"userns-remap": "default"}, process=NEWER), b"{}")
     assert (job(host)["stop_first"], job(facts())["stop_first"]) == (True, False)

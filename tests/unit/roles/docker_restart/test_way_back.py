@@ -37,6 +37,7 @@ JOB = {
     "data_root_changes": False,
     "stop_first": False,
     "stop_timeout": 10,
+    "reloads": True,
     "image": "",
 }
 
@@ -71,6 +72,9 @@ class Host:
         self.at_start: Callable[[], str] = str  # "" is a start that went well
         self.restarted = True  # by an earlier attempt
         self.moves = False  # to another data root
+        self.reloads = True  # without loss
+        self.reloaded: list[bytes] = []
+        self.live_restore = False
         self.containers: list[Json] = []
         self.stops: Callable[[Json], None] = stopped
         self.asked: list[tuple[str, float]] = []
@@ -95,6 +99,12 @@ class Host:
             self.stops(found)
         return ""
 
+    def reload(self, _seconds: int, expected: Callable[[], bool]) -> bool:
+        """It takes live-restore over, and the authorization plugins that a flag names are gone."""
+        self.reloaded.append(self.file.read_bytes())
+        self.live_restore = json.loads(self.reloaded[-1]).get("live-restore", self.live_restore)
+        return expected()
+
     def container(self, identifier: str) -> Json | None:
         return next((one for one in self.containers if one["id"] == identifier), None)
 
@@ -112,6 +122,7 @@ class Host:
 
     def run(self, old: bytes = OLD, new: bytes = NEW, how: str = "") -> dict[str, Any]:
         changed = {"data_root_changes": self.moves, "stop_first": self.moves}
+        changed["reloads"] = self.reloads
         kept = {"wanted": states.keep(new), "old": {"blob": states.keep(old), "described": PLAIN}}
         of_this_file = {"path": str(self.file), "described": PLAIN, **kept}
         (self.folder / "job.json").write_text(json.dumps(JOB | changed | of_this_file))
@@ -134,12 +145,12 @@ def host(tmp_path: Path, state_directory: Path, monkeypatch: pytest.MonkeyPatch)
     )
     monkeypatch.setattr(docker, "container_facts", found.container)
     monkeypatch.setattr(docker, "request", found.request)
-    monkeypatch.setattr(docker, "get", lambda _path: {"LiveRestoreEnabled": False})
+    monkeypatch.setattr(docker, "get", lambda _path: {"LiveRestoreEnabled": found.live_restore})
     monkeypatch.setattr(docker, "answers", lambda: found.answers)
     monkeypatch.setattr(trial, "start_container", lambda *_names: "")
     monkeypatch.setattr(units, "show", lambda _unit: {"MainPID": "77", "ActiveState": "active"})
     monkeypatch.setattr(units, "process", found.process)
-    monkeypatch.setattr(service, "reload", lambda _seconds, expected: expected())
+    monkeypatch.setattr(service, "reload", found.reload)
     monkeypatch.setattr(service, "until", lambda condition, _seconds: condition())
     monkeypatch.setattr(service, "systemctl", lambda *_words: 0)
     monkeypatch.setattr(service, "end_hanging", lambda: None)
@@ -392,3 +403,46 @@ def test_a_container_gets_the_time_that_it_asks_for(
     (path, timeout) = host.asked[0]
     assert path == f"/containers/{host.containers[0]['id']}/stop?t={seconds}"
     assert timeout > seconds
+
+
+@pytest.mark.parametrize("reloads", [True, False])
+def test_live_restore_is_not_switched_off_where_authorization_goes_with_it(
+    reloads: bool, host: Host
+) -> None:
+    host.live_restore, host.reloads = True, reloads
+    result = host.run()
+    assert (result["outcome"], host.file.read_bytes()) == ("done", NEW)
+    assert (bool(host.reloaded), host.live_restore) == (reloads, not reloads)
+    assert ("stays on until somebody restarts Docker" in "".join(result["notes"])) is not reloads
+
+
+@pytest.mark.parametrize("reloads", [True, False])
+def test_live_restore_is_not_switched_on_where_authorization_goes_with_it(
+    reloads: bool, host: Host
+) -> None:
+    """The containers stop with dockerd then, which was ordered, and are started again."""
+    host.reloads, host.containers = reloads, busy("a")
+
+    def start() -> str:
+        if not host.live_restore:
+            stopped(host.containers[0])
+        return ""
+
+    host.at_start = start
+    wanted = b'{"live-restore": true}'
+    host.file.write_bytes(wanted)
+    result = host.run(old=NEW, new=wanted)
+    assert (result["outcome"], host.running()) == ("done", ["a"])
+    assert (bool(host.reloaded), bool(result["notes"])) == (reloads, not reloads)
+
+
+@pytest.mark.parametrize("reloads", [True, False])
+def test_no_reload_into_the_old_file_where_authorization_goes_with_it(
+    reloads: bool, host: Host
+) -> None:
+    """The new one was never in force: neither by a start nor by a reload."""
+    host.restarted, host.moves, host.reloads = False, True, reloads
+    host.containers, host.stops = busy("a", "z"), stops_in_vain
+    result = host.run()
+    assert (result["outcome"], host.file.read_bytes(), host.starts) == ("returned", OLD, [])
+    assert (bool(host.reloaded), host.running()) == (reloads, ["a", "z"])
