@@ -94,10 +94,14 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def longest(facts, parameters):
-    """Seconds that a job may take at the most: three starts, four reloads, two trials, containers to stop and start."""
-    most = 3 * parameters["timeout"] + 600
+    """Seconds that a job may take at the most: three starts, four reloads, two trials, containers to stop and start.
+
+    These are started on either way.
+    """
+    busy = [one for one in facts["containers"] if one["running"]]
+    most = 3 * parameters["timeout"] + 600 + 2 * hardhost_restart_job.START * len(busy)
     if facts["process"] and moves(facts):
-        for container in (one for one in facts["containers"] if one["running"]):
+        for container in busy:
             most += hardhost_restart_job.stop_seconds(container, stop_timeout(facts))
             most += hardhost_restart_job.KILLED
     return most
@@ -105,8 +109,8 @@ def longest(facts, parameters):
 
 def stop_timeout(facts):
     """Seconds that dockerd gives a container to stop which asks for none itself."""
-    given = dict(running.accepted(facts), **facts["flags"])
-    return given.get("default-stop-timeout", 10)
+    given = dict(running.accepted(facts), **facts["flags"]).get("default-stop-timeout")
+    return given if isinstance(given, int) else 10
 
 
 class Failed(Exception):

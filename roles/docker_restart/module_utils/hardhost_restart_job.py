@@ -42,6 +42,7 @@ SHIMS = (
 PRIVATE = {"uid": 0, "gid": 0, "mode": 0o600}
 LONGEST_STOP = 3600  # seconds that a container gets to stop at the most
 KILLED = 60  # seconds that dockerd gets to end it then
+START = 60  # seconds that dockerd gets to start a container
 RESERVE, RESERVED = "reserve", 2**20  # a file, and its bytes, that no file system can make smaller
 BOOT_PATH = "/etc/systemd/system/" + units.BOOT_UNIT
 BOOT_LINK = "/etc/systemd/system/multi-user.target.wants/" + units.BOOT_UNIT
@@ -100,6 +101,7 @@ class Job:
             "could": "",
             "returning": "",
             "settling": False,
+            "started": None,
         }
         if not self.job["process"]:
             progress.update(live_restore=_survivors(), could="dockerd did not run")
@@ -173,9 +175,10 @@ class Job:
         if self.job["step"] == "reload":
             self._reload()
         else:
-            if self.job["stop_first"]:
-                self._stop_containers()
-            self._start(self.wanted, self.job["described"])
+            if not self._has_started():
+                if self.job["stop_first"]:
+                    self._stop_containers()
+                self._start(self.wanted, self.job["described"])
             self._containers_again()
         self._try_container(check_trial)
 
@@ -219,6 +222,20 @@ class Job:
         problem = service.restart(self.job["timeout"])
         if problem:
             raise Worse(problem)
+        self._note_start()
+
+    def _note_start(self):
+        """An attempt that follows goes on with this dockerd: another start would stop containers again."""
+        self._try_to_remember(dict(self.progress, started=self._this_start()))
+
+    def _this_start(self):
+        process = _process()
+        return process and [units.boot(), process["pid"], process["started"], self.returning]
+
+    def _has_started(self):
+        """Whether an earlier attempt, on the same way, has started the dockerd that runs."""
+        started = self.progress["started"]
+        return bool(started) and started == self._this_start() and docker.answers()
 
     def _put_drop_ins(self, which):
         """Put the drop-ins of the unit, "old" or "wanted", and have systemd read them: a killed attempt may not have."""
@@ -275,12 +292,11 @@ class Job:
         """The containers of before run again; those that were stopped are started, on the way back whatever the others do."""
         if self.job["data_root_changes"] and not self.returning:
             return
-        for container in self.before:
+        missing = [one for one in self.before if not one["swarm"]]
+        service.until(lambda: _all_run(missing), 5)
+        for container in missing:
             try:
-                if not container["swarm"] and not service.until(
-                    lambda one=container: _runs(one), 5
-                ):
-                    self._start_again(container)
+                self._start_again(container)
             except (Worse, docker.ApiError) as error:
                 if not self.returning:
                     raise
@@ -288,14 +304,16 @@ class Job:
 
     def _start_again(self, container):
         """Start a container that ran before. Worse where that cannot be done."""
-        if docker.container_facts(container["id"]) is None:
+        found = docker.container_facts(container["id"])
+        if found is None:
             self.notes.append("container %s has been removed meanwhile" % container["name"])
+        if found is None or found["running"]:
             return
         survives = self.live_restore and not self.booted
         if survives and os.path.exists("/proc/%d" % container["pid"]):
             raise Worse("container %s runs on without its daemon" % container["name"])
         try:
-            docker.request("POST", "/containers/%s/start" % container["id"], b"", timeout=60)
+            docker.request("POST", "/containers/%s/start" % container["id"], b"", timeout=START)
         except docker.ApiError as error:
             raise Worse(
                 "container %s does not start again: %s" % (container["name"], error)
@@ -341,7 +359,7 @@ class Job:
 
     def _same_process(self):
         """Whether the daemon was not restarted yet."""
-        process = units.process(int(units.show(service.UNIT).get("MainPID") or 0))
+        process = _process()
         return (
             bool(process)
             and bool(self.job["process"])
@@ -363,10 +381,13 @@ class Job:
         """Start with the old file, twice where need be; "" when the API answers and the containers run."""
         self._put_old(self._kept(self.old))
         for _attempt in range(2):
+            if self._has_started():
+                break
             if not docker.answers():
                 service.end_hanging()
             problem = service.restart(self.job["timeout"])
             if not problem:
+                self._note_start()
                 break
         else:
             return problem
@@ -396,7 +417,7 @@ class Job:
                 word(dict(options, **{"live-restore": False}), data), described
             )
         self._write(data, described)
-        process = units.process(int(units.show(service.UNIT).get("MainPID") or 0))
+        process = _process()
         if not process:
             raise Worse("dockerd has ended again: %s" % service.log(time.time() - 15))
         return process
@@ -448,9 +469,23 @@ def stop_seconds(container, default):
     return asked if 0 <= asked <= LONGEST_STOP else LONGEST_STOP
 
 
+def _all_run(containers):
+    """Whether all of them run; those that do are dropped from the list."""
+    containers[:] = [one for one in containers if not _runs(one)]
+    return not containers
+
+
 def _runs(container):
-    found = docker.container_facts(container["id"])
+    """False too where dockerd does not say."""
+    try:
+        found = docker.container_facts(container["id"])
+    except docker.ApiError:
+        return False
     return bool(found and found["running"])
+
+
+def _process():
+    return units.process(int(units.show(service.UNIT).get("MainPID") or 0))
 
 
 def _bytes(blob):

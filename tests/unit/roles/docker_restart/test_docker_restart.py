@@ -92,6 +92,12 @@ def test_the_time_that_containers_get_to_stop_is_time_of_the_job(state_directory
     assert job(moving)["longest"] - job(quiet)["longest"] >= 900 + 300
 
 
+def test_so_is_the_time_to_start_them(state_directory: Path) -> None:
+    """On the way forwards, and on the way back after it."""
+    busy = [container(str(number)) for number in range(150)]
+    assert job(facts(containers=busy))["longest"] >= job(facts())["longest"] + 2 * 150 * 60
+
+
 @pytest.mark.parametrize(
     ("outcome", "text"),
     [

@@ -74,6 +74,7 @@ class Host:
         self.moves = False  # to another data root
         self.reloads = True  # without loss
         self.reloaded: list[bytes] = []
+        self.waited = 0.0
         self.live_restore = False
         self.containers: list[Json] = []
         self.stops: Callable[[Json], None] = stopped
@@ -105,6 +106,11 @@ class Host:
         self.live_restore = json.loads(self.reloaded[-1]).get("live-restore", self.live_restore)
         return expected()
 
+    def until(self, condition: Callable[[], Any], seconds: float) -> Any:
+        if not condition():
+            self.waited += seconds
+        return condition()
+
     def container(self, identifier: str) -> Json | None:
         return next((one for one in self.containers if one["id"] == identifier), None)
 
@@ -116,8 +122,8 @@ class Host:
 
     def knows(self, *, live_restore: bool, **changed: Any) -> None:
         """An earlier attempt was killed on its way forwards."""
-        known = {"before": [], "could": "", "returning": "", "settling": False, **changed}
-        known["live_restore"] = live_restore
+        known = {"before": [], "could": "", "returning": "", "settling": False, "started": None}
+        known.update(changed, live_restore=live_restore)
         (self.folder / "progress.json").write_text(json.dumps(known))
 
     def run(self, old: bytes = OLD, new: bytes = NEW, how: str = "") -> dict[str, Any]:
@@ -151,7 +157,7 @@ def host(tmp_path: Path, state_directory: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(units, "show", lambda _unit: {"MainPID": "77", "ActiveState": "active"})
     monkeypatch.setattr(units, "process", found.process)
     monkeypatch.setattr(service, "reload", found.reload)
-    monkeypatch.setattr(service, "until", lambda condition, _seconds: condition())
+    monkeypatch.setattr(service, "until", found.until)
     monkeypatch.setattr(service, "systemctl", lambda *_words: 0)
     monkeypatch.setattr(service, "end_hanging", lambda: None)
     monkeypatch.setattr(service, "log", lambda *_since: "the log")
@@ -446,3 +452,73 @@ def test_no_reload_into_the_old_file_where_authorization_goes_with_it(
     result = host.run()
     assert (result["outcome"], host.file.read_bytes(), host.starts) == ("returned", OLD, [])
     assert (bool(host.reloaded), host.running()) == (reloads, ["a", "z"])
+
+
+class Killed(BaseException):
+    """The job is ended from outside, as by systemd."""
+
+
+def stops_them(host: Host) -> str:
+    """A start of dockerd without live-restore."""
+    for one in host.containers:
+        stopped(one)
+    return ""
+
+
+def is_killed(host: Host) -> None:
+    """While it starts the second container again."""
+    request = host.request
+
+    def dies(method: str, path: str, body: bytes, timeout: float) -> str:
+        if path == f"/containers/{host.containers[1]['id']}/start":
+            raise Killed
+        return request(method, path, body, timeout)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(docker, "request", dies)
+        with pytest.raises(Killed):
+            host.run()
+
+
+def test_many_containers_are_waited_for_together(host: Host) -> None:
+    host.containers, host.at_start = busy(*"abcdefgh"), lambda: stops_them(host)
+    assert (host.run()["outcome"], host.running()) == ("done", list("abcdefgh"))
+    assert host.waited <= 5
+
+
+def test_an_attempt_goes_on_with_the_dockerd_that_an_earlier_one_started(host: Host) -> None:
+    """A second start would stop what runs again."""
+    host.containers, host.at_start = busy("a", "b"), lambda: stops_them(host)
+    is_killed(host)
+    result = host.run()
+    assert (result["outcome"], host.starts, host.running()) == ("done", [NEW], ["a", "b"])
+    assert result["notes"] == ["container b was started again"]
+
+
+def test_so_it_does_on_its_way_back(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "start_container", lambda *_names: "no container starts")
+    host.containers = busy("a", "b")
+    host.knows(live_restore=False, before=[dict(one) for one in host.containers])
+    host.at_start = lambda: stops_them(host) if b"icc" not in host.starts[-1] else ""
+    is_killed(host)
+    result = host.run()
+    assert (result["outcome"], host.starts, host.running()) == ("returned", [NEW, OLD], ["a", "b"])
+
+
+@pytest.mark.parametrize("started", [["another boot", 77, 9, False], ["b", 77, 8, False]])
+def test_a_dockerd_that_it_did_not_start_is_started_anew(
+    started: list[Any], host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "boot", lambda: "b")
+    host.knows(live_restore=False, started=started)
+    assert (host.run()["outcome"], host.starts) == ("done", [NEW])
+
+
+def test_a_start_with_the_new_file_is_none_with_the_old_one(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk kept the attempt that put the old one there from writing that down."""
+    monkeypatch.setattr(units, "boot", lambda: "b")
+    host.file.write_bytes(OLD)
+    host.knows(live_restore=False, started=["b", 77, 9, False])
+    assert (host.run()["outcome"], host.starts) == ("returned", [OLD])
