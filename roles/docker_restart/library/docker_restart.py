@@ -93,9 +93,24 @@ ROOM, INODES = 4 * 2**20, 64  # free, for copies of daemon.json, the state and t
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def longest(timeout):
-    """Seconds that a job may take at the most: three starts, four reloads, two trials, containers to stop and start."""
-    return 3 * timeout + 600
+def longest(facts, parameters):
+    """Seconds that a job may take at the most: three starts, four reloads, two trials, containers to stop and start.
+
+    These are started on either way.
+    """
+    busy = [one for one in facts["containers"] if one["running"]]
+    most = 3 * parameters["timeout"] + 600 + 2 * hardhost_restart_job.START * len(busy)
+    if facts["process"] and moves(facts):
+        for container in busy:
+            most += hardhost_restart_job.stop_seconds(container, stop_timeout(facts))
+            most += hardhost_restart_job.KILLED
+    return most
+
+
+def stop_timeout(facts):
+    """Seconds that dockerd gives a container to stop which asks for none itself."""
+    given = dict(running.accepted(facts), **facts["flags"]).get("default-stop-timeout")
+    return given if isinstance(given, int) else 10
 
 
 class Failed(Exception):
@@ -136,7 +151,7 @@ def describe_job(facts, parameters, step):
     return {
         "run": parameters["run"],
         "holder": parameters["holder"],
-        "longest": longest(parameters["timeout"]),
+        "longest": longest(facts, parameters),
         "path": daemon["path"],
         "step": step,
         "timeout": parameters["timeout"],
@@ -145,10 +160,12 @@ def describe_job(facts, parameters, step):
         "old": old,
         "drop_ins": drop_ins.both(drop_ins.in_force(facts["state"], facts["process"])),
         "flags": facts["flags"],
+        "reloads": running.reloads(facts),
         "process": facts["process"],
         "swarm": decisions.context(facts)["swarm"],
         "data_root_changes": moving,
         "stop_first": moving,
+        "stop_timeout": stop_timeout(facts),
         "image": place_image(parameters["image"]),
     }
 
@@ -190,11 +207,12 @@ def launch(facts, parameters, step):
         shutil.rmtree(FOLDER, ignore_errors=True)
         os.makedirs(FOLDER, mode=0o700)
         place_code()
-        job = json.dumps(describe_job(facts, parameters, step)).encode("utf-8")
-        files.replace(os.path.join(FOLDER, "job.json"), job, {"uid": 0, "gid": 0, "mode": 0o600})
+        job = describe_job(facts, parameters, step)
+        data = json.dumps(job).encode("utf-8")
+        files.replace(os.path.join(FOLDER, "job.json"), data, {"uid": 0, "gid": 0, "mode": 0o600})
         hardhost_restart_job.reserve(FOLDER)
         hardhost_restart_job.at_boot(FOLDER)
-        start_unit(longest(parameters["timeout"]))
+        start_unit(job["longest"])
 
 
 def start_unit(seconds):
@@ -224,9 +242,11 @@ def start_unit(seconds):
         raise Failed("the job could not be started, nothing was restarted: %s" % error) from error
 
 
-def wait(seconds):
-    """The job's result."""
+def wait():
+    """The result of the job that is at work."""
     path = os.path.join(FOLDER, "result.json")
+    job = files.read(os.path.join(FOLDER, "job.json"))
+    seconds = json.loads(job.decode("utf-8"))["longest"]
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         data = files.read(path)
@@ -264,12 +284,17 @@ def settle(parameters, facts):
 def apply(parameters, check_mode):
     """The module's result. Failed where the wanted state is not in force at the end."""
     if hardhost_unit.job_runs():
-        wait(longest(parameters["timeout"]))
+        wait()
     facts = hardhost_facts.collect()
     answer = {"changed": False, "step": "none", "keys": [], "pending": "", "notes": []}
     if not facts["engine"]["running"]:
         return not_running(facts, answer, parameters, check_mode)
-    found = running.step(running.known(facts), facts["daemon_json"]["data"], running.shown(facts))
+    found = running.step(
+        running.known(facts),
+        facts["daemon_json"]["data"],
+        running.shown(facts),
+        running.reloads(facts),
+    )
     answer["step"], answer["keys"] = running.with_due(found, running.due(facts))
     if check_mode and answer["step"] == "none" and parameters["planned"]:
         answer.update(step=parameters["planned"]["needed"], keys=parameters["planned"]["why"])
@@ -293,7 +318,7 @@ def apply(parameters, check_mode):
     if not check_mode:
         make_sure_of_room(os.path.realpath(facts["daemon_json"]["path"]))
         launch(facts, parameters, answer["step"])
-        result = wait(longest(parameters["timeout"]))
+        result = wait()
         answer["notes"] = result["notes"]
         if result["outcome"] != "done":
             raise Failed(worded(result))
@@ -320,7 +345,7 @@ def not_running(facts, answer, parameters, check_mode):
     if facts["state"]["undone"]:
         make_sure_of_room(os.path.realpath(facts["daemon_json"]["path"]))
         launch(facts, parameters, "restart")
-        result = wait(longest(parameters["timeout"]))
+        result = wait()
         if result["outcome"] == "done":
             keys = ["dockerd did not run"]
             return dict(answer, changed=True, step="restart", keys=keys, notes=result["notes"])

@@ -40,6 +40,9 @@ SHIMS = (
     "/run/docker/containerd/daemon/io.containerd.runtime.*/moby/*",
 )
 PRIVATE = {"uid": 0, "gid": 0, "mode": 0o600}
+LONGEST_STOP = 3600  # seconds that a container gets to stop at the most
+KILLED = 60  # seconds that dockerd gets to end it then
+START = 60  # seconds that dockerd gets to start a container
 RESERVE, RESERVED = "reserve", 2**20  # a file, and its bytes, that no file system can make smaller
 BOOT_PATH = "/etc/systemd/system/" + units.BOOT_UNIT
 BOOT_LINK = "/etc/systemd/system/multi-user.target.wants/" + units.BOOT_UNIT
@@ -77,16 +80,17 @@ class Job:
         self.path = job["path"]
         self.wanted = _bytes(job["wanted"])
         self.old = _bytes(job["old"]["blob"])
-        self.drop_ins = job.get("drop_ins", {})  # an interrupted job of an older release has none
+        # An interrupted job of an older release has neither.
+        self.drop_ins = job.get("drop_ins", {})
+        self.reloads = job.get("reloads", True)
         self.notes = []
         self.booted = booted
-        self.stopped = []
         self.there = files.read(self.path)  # the bytes that this job knows
         # It writes the old ones on its way back alone, which a full disk may have kept it from writing down.
         was_back = (self.there or b"") == self.old and not self._alike()
         self.progress = progress or self._first_look()
-        # After a boot, containers run as their restart policies say: none is missed.
-        self.before = [] if booted else self.progress["before"]
+        # After a boot, containers run as their restart policies say: none is missed that was not stopped on purpose.
+        self.before = [] if booted and not job["stop_first"] else self.progress["before"]
         self.live_restore = self._live_restore() or (self.progress["live_restore"] and not booted)
         if progress and was_back and not progress["returning"]:
             self.progress["returning"] = "an earlier attempt was on its way back, and ended there"
@@ -99,6 +103,7 @@ class Job:
             "could": "",
             "returning": "",
             "settling": False,
+            "started": None,
         }
         if not self.job["process"]:
             progress.update(live_restore=_survivors(), could="dockerd did not run")
@@ -160,7 +165,7 @@ class Job:
         if self.booted:
             self._try_container(check_trial)
             return
-        keep = parse(self.wanted).get("live-restore") is True
+        keep = parse(self.wanted).get("live-restore") is True and self.reloads
         if self.before and keep and not self.live_restore and not self.job["swarm"]:
             if not service.reload(10, self._live_restore):
                 raise Worse(
@@ -172,9 +177,10 @@ class Job:
         if self.job["step"] == "reload":
             self._reload()
         else:
-            if self.job["stop_first"]:
-                self._stop_containers()
-            self._start(self.wanted, self.job["described"])
+            if not self._has_started():
+                if self.job["stop_first"]:
+                    self._stop_containers()
+                self._start(self.wanted, self.job["described"])
             self._containers_again()
         self._try_container(check_trial)
 
@@ -218,6 +224,20 @@ class Job:
         problem = service.restart(self.job["timeout"])
         if problem:
             raise Worse(problem)
+        self._note_start()
+
+    def _note_start(self):
+        """An attempt that follows goes on with this dockerd: another start would stop containers again."""
+        self._try_to_remember(dict(self.progress, started=self._this_start()))
+
+    def _this_start(self):
+        process = _process()
+        return process and [units.boot(), process["pid"], process["started"], self.returning]
+
+    def _has_started(self):
+        """Whether an earlier attempt, on the same way, has started the dockerd that runs."""
+        started = self.progress.get("started")
+        return bool(started) and started == self._this_start() and docker.answers()
 
     def _put_drop_ins(self, which):
         """Put the drop-ins of the unit, "old" or "wanted", and have systemd read them: a killed attempt may not have."""
@@ -258,27 +278,44 @@ class Job:
         )
 
     def _stop_containers(self):
+        """Each has the time that it asks for. One that has stopped by itself is no error, also where it is gone by then."""
         for container in self.before:
-            self.stopped.append(container["name"])
-            docker.request("POST", "/containers/%s/stop" % container["id"], b"", timeout=60)
+            seconds = stop_seconds(container, self.job.get("stop_timeout", 10))
+            path = "/containers/%s/stop?t=%d" % (container["id"], seconds)
+            try:
+                docker.request("POST", path, b"", timeout=seconds + KILLED)
+            except docker.ApiError as error:
+                if error.status != 404:
+                    raise Worse(
+                        "container %s does not stop: %s" % (container["name"], error)
+                    ) from error
 
     def _containers_again(self):
-        """The containers of before run again; those that stopped with the daemon are started."""
+        """The containers of before run again; those that were stopped are started, on the way back whatever the others do."""
         if self.job["data_root_changes"] and not self.returning:
             return
-        for container in self.before:
-            if not container["swarm"] and not service.until(lambda one=container: _runs(one), 5):
+        missing = [one for one in self.before if not one["swarm"]]
+        service.until(lambda: _all_run(missing), 5)
+        for container in missing:
+            try:
                 self._start_again(container)
+            except (Worse, docker.ApiError) as error:
+                if not self.returning:
+                    raise
+                self.notes.append(str(error))
 
     def _start_again(self, container):
         """Start a container that ran before. Worse where that cannot be done."""
-        if docker.container_facts(container["id"]) is None:
+        found = docker.container_facts(container["id"])
+        if found is None:
             self.notes.append("container %s has been removed meanwhile" % container["name"])
+        if found is None or found["running"]:
             return
-        if self.live_restore and os.path.exists("/proc/%d" % container["pid"]):
+        survives = self.live_restore and not self.booted
+        if survives and os.path.exists("/proc/%d" % container["pid"]):
             raise Worse("container %s runs on without its daemon" % container["name"])
         try:
-            docker.request("POST", "/containers/%s/start" % container["id"], b"", timeout=60)
+            docker.request("POST", "/containers/%s/start" % container["id"], b"", timeout=START)
         except docker.ApiError as error:
             raise Worse(
                 "container %s does not start again: %s" % (container["name"], error)
@@ -324,7 +361,7 @@ class Job:
 
     def _same_process(self):
         """Whether the daemon was not restarted yet."""
-        process = units.process(int(units.show(service.UNIT).get("MainPID") or 0))
+        process = _process()
         return (
             bool(process)
             and bool(self.job["process"])
@@ -333,29 +370,30 @@ class Job:
         )
 
     def _reload_old(self):
-        """Undo what a reload may have taken over."""
+        """Undo what a reload may have taken over, and start what was stopped for a restart that is not to come."""
         self._put_old(self.old)
-        return (
-            ""
-            if service.reload(10, docker.answers)
-            else "dockerd does not reload: %s" % service.log(time.time() - 15)
-        )
+        problem = ""
+        if self.reloads and not service.reload(10, docker.answers):
+            problem = "dockerd does not reload: %s" % service.log(time.time() - 15)
+        if self.job["stop_first"]:
+            self._containers_again()
+        return problem
 
     def _start_old(self):
         """Start with the old file, twice where need be; "" when the API answers and the containers run."""
         self._put_old(self._kept(self.old))
         for _attempt in range(2):
+            if self._has_started():
+                break
             if not docker.answers():
                 service.end_hanging()
             problem = service.restart(self.job["timeout"])
             if not problem:
+                self._note_start()
                 break
         else:
             return problem
-        try:
-            self._containers_again()
-        except Worse as error:
-            self.notes.append(str(error))
+        self._containers_again()
         return ""
 
     def _put_old(self, data):
@@ -377,14 +415,24 @@ class Job:
             and "live-restore" not in self.job["flags"]
             and options.get("live-restore") is not True
         ):
-            self._write(word(dict(options, **{"live-restore": False}), data), described)
-            if not service.reload(10, lambda: not self._live_restore()):
-                self.notes.append("live-restore stays on until dockerd is started the next time")
+            self._switch_live_restore_off(
+                word(dict(options, **{"live-restore": False}), data), described
+            )
         self._write(data, described)
-        process = units.process(int(units.show(service.UNIT).get("MainPID") or 0))
+        process = _process()
         if not process:
             raise Worse("dockerd has ended again: %s" % service.log(time.time() - 15))
         return process
+
+    def _switch_live_restore_off(self, data, described):
+        if not self.reloads:
+            self.notes.append(
+                "live-restore stays on until somebody restarts Docker: %s" % running.NO_RELOAD
+            )
+            return
+        self._write(data, described)
+        if not service.reload(10, lambda: not self._live_restore()):
+            self.notes.append("live-restore stays on until dockerd is started the next time")
 
     def _record(self, process, data):
         with states.locked():
@@ -401,10 +449,9 @@ class Job:
             return False
 
     def _result(self, outcome, message):
-        if self.stopped and outcome == "done" and self.job["data_root_changes"]:
-            self.notes.append(
-                "stopped, and left in the old data root: %s" % ", ".join(self.stopped)
-            )
+        left = [one["name"] for one in self.progress["before"] if not one["auto_remove"]]
+        if left and outcome == "done" and self.job["stop_first"]:
+            self.notes.append("stopped, and left in the old data root: %s" % ", ".join(left))
         return {
             "outcome": outcome,
             "message": message,
@@ -418,9 +465,30 @@ def _survivors():
     return any(glob.glob(pattern) for pattern in SHIMS)
 
 
+def stop_seconds(container, default):
+    """What a container gets to stop before it is killed: what it asks for, but not for ever."""
+    asked = container.get("stop_timeout")
+    asked = default if asked is None else asked
+    return asked if 0 <= asked <= LONGEST_STOP else LONGEST_STOP
+
+
+def _all_run(containers):
+    """Whether all of them run; those that do are dropped from the list."""
+    containers[:] = [one for one in containers if not _runs(one)]
+    return not containers
+
+
 def _runs(container):
-    found = docker.container_facts(container["id"])
+    """False too where dockerd does not say."""
+    try:
+        found = docker.container_facts(container["id"])
+    except docker.ApiError:
+        return False
     return bool(found and found["running"])
+
+
+def _process():
+    return units.process(int(units.show(service.UNIT).get("MainPID") or 0))
 
 
 def _bytes(blob):

@@ -408,7 +408,12 @@ def restart(decisions, facts, inputs, removed, drop_ins_back=False, taken_back=(
         options = put(options, leaf, content)
     data = daemon["data"]
     wanted = data if same(options, daemon["options"]) else word(options, data)
-    found = running_daemon.step(running_daemon.known(facts), wanted, running_daemon.shown(facts))
+    found = running_daemon.step(
+        running_daemon.known(facts),
+        wanted,
+        running_daemon.shown(facts),
+        running_daemon.reloads(facts),
+    )
     answer["needed"], answer["why"] = running_daemon.with_due(
         found, _due(decisions, facts, drop_ins_back, taken_back)
     )
@@ -518,8 +523,14 @@ def stopped_by_restart(facts, options):
         return "containers run, and dockerd is to move to another data root", busy
     if context(facts)["swarm"]:
         return "containers run, and live-restore does not work on a swarm node", busy
-    if not (facts["info"].get("LiveRestoreEnabled") or options.get("live-restore")):
-        return "containers run, and live-restore is not switched on to keep them", busy
+    if not facts["info"].get("LiveRestoreEnabled"):
+        if not options.get("live-restore"):
+            return "containers run, and live-restore is not switched on to keep them", busy
+        if not running_daemon.reloads(facts):
+            return (
+                "containers run, and live-restore cannot be switched on first to keep them: %s"
+                % running_daemon.NO_RELOAD
+            ), busy
     removed = [one for one in busy if one["auto_remove"]]
     if removed and not allows(">=" + KEEPS_AUTO_REMOVE, facts["engine"]["version"]):
         return "engine %s ends and removes containers started with --rm when it restarts: %s" % (

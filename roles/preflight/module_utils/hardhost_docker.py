@@ -112,6 +112,7 @@ def container_facts(identifier, socket_path=SOCKET):
         "security_options": host["SecurityOpt"] or [],
         "restart_policy": (host.get("RestartPolicy") or {}).get("Name", ""),
         "auto_remove": bool(host.get("AutoRemove")),
+        "stop_timeout": inspected["Config"].get("StopTimeout"),
         "log_driver": (host.get("LogConfig") or {}).get("Type", ""),
         "log_target": log_target(host.get("LogConfig") or {}),
         "swarm": "com.docker.swarm.task" in (inspected["Config"].get("Labels") or {}),

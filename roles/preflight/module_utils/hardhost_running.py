@@ -18,6 +18,7 @@ from ansible.module_utils.hardhost_options import OptionsError, changed_keys, pa
 # reload, the default is written out first.
 RELOAD_DEFAULTS = {"debug": False, "live-restore": False}
 DEFAULTS = {"debug": False, "icc": True, "ip": "0.0.0.0", "live-restore": False}  # noqa: S104 - dockerd's
+NO_RELOAD = "a reload would switch off the authorization plugins that a flag of the unit names"
 MARGIN = 0.5  # seconds between a file's time and a process's start that are not told apart
 
 
@@ -143,10 +144,20 @@ def with_due(found, why):
     return ("restart", keys + [why]) if why else (step_found, keys)
 
 
+def reloads(facts):
+    """Whether the dockerd that runs may be reloaded.
+
+    A reload takes the authorization plugins of the file (moby cmd/dockerd/daemon.go, reloadConfig), and there are none in it
+    where a flag names them: dockerd does not start with both.
+    """
+    return "authorization-plugins" not in units.flags(facts["arguments"]["running"])
+
+
 def shown(facts):
     """`{key: value}` of options as the API shows them, where the daemon may have drifted from the file it started with.
 
-    Somebody may have reloaded it since; and containers that ran on through its start made it keep the old bridge.
+    Somebody may have reloaded it since; and containers that ran on through its start made it keep the old bridge. A
+    live-restore that stays on for want of a reload does not count: with it on, no restart of ours switches it off.
     """
     found = {
         "debug": facts["info"].get("Debug"),
@@ -158,6 +169,8 @@ def shown(facts):
         bridged = bridge.get("com.docker.network.bridge.enable_icc")
         found["icc"] = bridged == "true" if bridged else None
         found["ip"] = bridge.get("com.docker.network.bridge.host_binding_ipv4")
+    if found["live-restore"] and not reloads(facts):
+        del found["live-restore"]
     return {
         key: value
         for key, value in found.items()
@@ -172,11 +185,11 @@ def _cgroup_namespaces(security_options):
     return "private" if "name=cgroupns" in security_options else "host"
 
 
-def step(running, wanted, seen=None):
+def step(running, wanted, seen=None, may_reload=True):
     """`(step, keys)`: "none", "reload" or "restart", and the keys that ask for it.
 
     `running` and `wanted` are bytes; `running` None means unknown, which only a restart settles. `seen` is what `shown`
-    gives: it counts more than the file.
+    gives: it counts more than the file. `may_reload` is what `reloads` gives.
     """
     if running is None:
         return "restart", ["daemon.json is newer than the daemon"]
@@ -195,6 +208,8 @@ def step(running, wanted, seen=None):
     reloadable = all(
         KEYS.get(key, {}).get("reload") and (key in after or key in RELOAD_DEFAULTS) for key in keys
     )
+    if reloadable and not may_reload:
+        return "restart", keys + [NO_RELOAD]
     return ("reload" if reloadable else "restart"), keys
 
 

@@ -115,6 +115,7 @@ def container(name: str, **changed: Any) -> Json:
         "userns_mode": "",
         "security_options": [],
         "auto_remove": False,
+        "stop_timeout": None,
         "log_driver": "json-file",
         "log_target": "",
     }

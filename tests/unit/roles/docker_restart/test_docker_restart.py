@@ -10,7 +10,7 @@ import pytest
 from ansible.module_utils import hardhost_state as states
 from ansible.module_utils import hardhost_unit as units
 
-from tests.unit.roles.hosts import Json, facts, module
+from tests.unit.roles.hosts import Json, container, facts, module
 
 docker_restart = module("docker_restart", "docker_restart")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
@@ -107,15 +107,38 @@ def test_a_restart_that_was_announced_as_withheld_stays_withheld(
     monkeypatch.setattr(docker_restart.hardhost_unit, "job_runs", lambda: False)
     monkeypatch.setattr(docker_restart, "make_sure_of_room", lambda _path: None)
     monkeypatch.setattr(docker_restart, "launch", lambda *_given: launched.append(host))
-    monkeypatch.setattr(docker_restart, "wait", lambda _seconds: done)
+    monkeypatch.setattr(docker_restart, "wait", lambda *_given: done)
     answer = docker_restart.apply(ordered(**planned), check_mode)
     assert (answer["pending"], answer["changed"]) == (pending, not pending)
     assert bool(launched) is not (bool(pending) or check_mode)
 
 
+def test_the_job_knows_whether_a_reload_costs_authorization(state_directory: Path) -> None:
+    flags = {"running": ["/usr/sbin/dockerd", "--authorization-plugin=opa"]}
+    assert (job(facts(arguments=flags))["reloads"], job(facts())["reloads"]) == (False, True)
+
+
 def test_switching_to_user_namespaces_stops_containers_first(state_directory: Path) -> None:
     host = started_with(facts({"userns-remap": "default"}, process=NEWER), b"{}")
     assert (job(host)["stop_first"], job(facts())["stop_first"]) == (True, False)
+
+
+def test_the_time_that_containers_get_to_stop_is_time_of_the_job(state_directory: Path) -> None:
+    """systemd would end it before they have stopped, and start it again."""
+    busy = [container("a", stop_timeout=900), container("b"), container("off", running=False)]
+    moving = started_with(
+        facts({"userns-remap": "default"}, process=NEWER, containers=busy),
+        b'{"default-stop-timeout": 300}',
+    )
+    quiet = started_with(facts({"userns-remap": "default"}, process=NEWER), b"{}")
+    assert job(moving)["stop_timeout"] == 300
+    assert job(moving)["longest"] - job(quiet)["longest"] >= 900 + 300
+
+
+def test_so_is_the_time_to_start_them(state_directory: Path) -> None:
+    """On the way forwards, and on the way back after it."""
+    busy = [container(str(number)) for number in range(150)]
+    assert job(facts(containers=busy))["longest"] >= job(facts())["longest"] + 2 * 150 * 60
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,24 @@ class TestRestart:
         answer = self.one(options, facts(containers=[container("web")], info=info))
         assert (answer["needed"], answer["containers"], answer["allowed"]) == ("restart", [], True)
 
+    @pytest.mark.parametrize(
+        "options", [{"live-restore": True}, {"icc": False, "live-restore": True}]
+    )
+    def test_not_where_a_reload_would_switch_authorization_off(self, options: Json) -> None:
+        """live-restore comes with the restart: containers stop for it where that is ordered."""
+        host = facts(containers=[container("web")], flags={"authorization-plugins": ["opa"]})
+        host["arguments"]["running"].append("--authorization-plugin=opa")
+        answer = self.one(options, host)
+        assert (answer["needed"], answer["containers"], answer["allowed"]) == (
+            "restart",
+            ["web"],
+            False,
+        )
+        assert "authorization plugins" in answer["reason"]
+        assert self.one(options, host, STOP)["allowed"] is True
+        host["info"]["LiveRestoreEnabled"] = True
+        assert self.one({"icc": False}, host)["containers"] == []
+
     def test_not_on_a_swarm_node(self) -> None:
         host = facts(
             containers=[container("web")], info={"LiveRestoreEnabled": True, "Swarm": "active"}

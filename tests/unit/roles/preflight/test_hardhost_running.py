@@ -102,6 +102,39 @@ def test_the_mildest_step_that_is_enough(
     assert running.step(before, after) == (step, keys)
 
 
+def test_plugins_of_a_flag_outlast_no_reload() -> None:
+    """dockerd takes those of the file then, and there are none."""
+    named = facts(arguments={"running": ["/usr/sbin/dockerd", "--authorization-plugin=opa"]})
+    assert (running.reloads(named), running.reloads(facts())) == (False, True)
+    steps = [
+        running.step(b"{}", wanted, None, running.reloads(named))
+        for wanted in (b"{}", b'{"debug": true}', NEW)
+    ]
+    assert steps == [
+        ("none", []),
+        ("restart", ["debug", running.NO_RELOAD]),
+        ("restart", ["icc"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flag", "step"), [([], "reload"), (["--authorization-plugin", "a"], "none")]
+)
+def test_a_live_restore_that_no_reload_switches_off_asks_for_nothing(
+    flag: list[str], step: str
+) -> None:
+    """A restart would keep it on, and so would the next one."""
+    host = facts(
+        info={"LiveRestoreEnabled": True}, arguments={"running": ["/usr/sbin/dockerd", *flag]}
+    )
+    found = running.step(b"{}", b"{}", running.shown(host), running.reloads(host))
+    assert found[0] == step
+    host["info"]["LiveRestoreEnabled"] = False
+    wanted = b'{"live-restore": true}'
+    found = running.step(wanted, wanted, running.shown(host), running.reloads(host))
+    assert found[0] == ("restart" if flag else "reload")
+
+
 def test_the_address_of_the_bridge_counts_once_no_container_holds_it() -> None:
     """A restart with containers keeps the old one, whatever the file says."""
     bridge = {"com.docker.network.bridge.host_binding_ipv4": "0.0.0.0"}
