@@ -7,6 +7,8 @@ import json
 import re
 import secrets
 import shlex
+import subprocess
+import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -111,21 +113,36 @@ def _in_parts(connection: Any, text: str) -> str:
 
 def run(connection: Any, command: str) -> tuple[int, str, str]:
     """Run a shell command: over ssh where testinfra can, else through ansible."""
-    if _needs_ansible(connection):
-        words = base64.b64encode(command.encode()).decode("ascii")
-        found = connection.ansible(
-            "shell", f"echo {words} | base64 -d | sh", become=True, check=False
-        )
-        return (
-            found.get("rc", 1),
-            found.get("stdout", ""),
-            found.get("stderr", "") or found.get("msg", ""),
-        )
     try:
+        if _needs_ansible(connection):
+            return _through_ansible(connection.backend, command)
         done = connection.run("sh -c %s", command)
-    except RuntimeError as error:
+        return done.rc, _text(done.stdout_bytes), _text(done.stderr_bytes)
+    except RemoteError:
+        raise
+    except Exception as error:
         raise RemoteError(_connection_failure(error)) from error
-    return done.rc, done.stdout, done.stderr
+
+
+def _through_ansible(backend: Any, command: str) -> tuple[int, str, str]:
+    """As testinfra does it, which knows of a host that ansible cannot reach only that it failed."""
+    script = base64.b64encode(command.encode()).decode("ascii")
+    inventory = ["-i", backend.ansible_inventory] if backend.ansible_inventory else []
+    with tempfile.TemporaryDirectory(prefix="hardhost-") as directory:
+        words = ["ansible", "--tree", directory, *inventory, "--become", "-m", "shell"]
+        words += ["--args", f"echo {script} | base64 -d | sh", backend.host]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        answers = [path.read_bytes() for path in Path(directory).iterdir()]
+    if not answers:
+        raise RemoteError(f"ansible did not run: {_last_line(_text(done.stderr or done.stdout))}")
+    found = json.loads(_text(answers[0]))
+    if found.get("unreachable"):
+        raise RemoteError(f"cannot be reached: {_last_line(found.get('msg', ''))}")
+    return (
+        found.get("rc", 1),
+        found.get("stdout", ""),
+        found.get("stderr", "") or found.get("msg", ""),
+    )
 
 
 def _python(connection: Any) -> str:
@@ -156,10 +173,16 @@ def _needs_ansible(connection: Any) -> bool:
     return backend.ansible_runner.get_host(backend.host) is None
 
 
-def _connection_failure(error: RuntimeError) -> str:
-    result = error.args[0] if error.args else error
-    text = getattr(result, "stderr", None) or str(error)
-    return f"cannot be reached: {_last_line(text)}"
+def _connection_failure(error: Exception) -> str:
+    """With ssh's own words, where testinfra hands them on."""
+    said = getattr(error.args[0] if error.args else None, "stderr_bytes", None)
+    text = f"{type(error).__name__}: {error}" if said is None else _last_line(_text(said))
+    return f"cannot be reached: {text}"
+
+
+def _text(output: bytes) -> str:
+    """Banners of sshd and messages of programs are in any encoding."""
+    return output.decode("utf-8", "replace")
 
 
 def _explained(code: int, errors: str) -> str:

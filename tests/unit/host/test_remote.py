@@ -107,6 +107,43 @@ def test_a_command_line_holds_everything_with_room_to_spare(
     assert 1000 < len(command) < remote.LARGEST
 
 
+def test_output_in_any_encoding_is_read(connection: Any) -> None:
+    """A banner of sshd in Latin-1, for instance."""
+    command = r"printf 'gr\374n'; printf 'gr\374n' >&2"
+    assert remote.run(connection, command) == (0, "gr\ufffdn", "gr\ufffdn")
+
+
+def commands(directory: Path, monkeypatch: pytest.MonkeyPatch, **scripts: str) -> None:
+    """Programs that are found before all others; `ansible` and its like are this Python's."""
+    for name, text in scripts.items():
+        (directory / name).write_text(f"#!/bin/sh\n{text}\n")
+        (directory / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}:{Path(sys.executable).parent}:/usr/bin:/bin")
+
+
+@pytest.mark.parametrize("way", ["ssh", "ansible"])
+def test_whatever_fails_on_the_way_is_an_error_in_few_words(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands(tmp_path, monkeypatch, ssh=r"printf 'gr\374n\nno route\n' >&2; exit 255")
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text("all: {hosts: {db1: {ansible_connection: ssh}}}")
+    options: dict[str, Any] = {"ansible_inventory": str(inventory)}
+    host = testinfra.get_host("ansible://db1", **options, force_ansible=way == "ansible")
+    with pytest.raises(remote.RemoteError, match=r"\Acannot be reached: (.*ssh: )?.*no route\Z"):
+        remote.run(host, "true")
+
+
+def test_a_program_that_is_missing_here_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = testinfra.get_host("ansible://db1", force_ansible=True)
+    monkeypatch.setattr(type(host.backend), "get_variables", lambda _backend: {})
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(remote.RemoteError, match=r"FileNotFoundError: .*ansible"):
+        remote.run(host, "true")
+
+
 @pytest.mark.parametrize(
     ("code", "errors", "words"),
     [
