@@ -69,6 +69,12 @@ def load_artifact(project: Path, host: str) -> dict[str, Any] | None:
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
+def another_machine(artifact: dict[str, Any], reading: dict[str, Any]) -> bool:
+    """Whether both are known to be of machines that are not the same."""
+    decided = (artifact.get("facts") or {}).get("machine_id")
+    return bool(decided and reading["machine_id"]) and decided != reading["machine_id"]
+
+
 class Auditor:
     """What all hosts have in common: the project, its plan, and how far to go."""
 
@@ -105,6 +111,9 @@ class Auditor:
         if result.problem:
             return
         reading = remote.call(connection, self.project, "reading", "read", wanted(artifact))
+        if another_machine(artifact, reading):
+            result.problem = "another machine than preflight has read (by /etc/machine-id)"
+            return
         observed = ObservedHost(name, reading, connection)
         result.results = [decide(observed, control, artifact) for control in self.plan["controls"]]
         if self.probe:

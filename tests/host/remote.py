@@ -59,6 +59,36 @@ if [ "$(id -u)" = 0 ]; then exec "$@"; fi
 exec sudo -n "$@"
 """
 
+# What testinfra takes from the inventory as it is written there: it renders no template.
+TAKEN = (
+    "ansible_become",
+    "ansible_become_user",
+    "ansible_connection",
+    "ansible_host",
+    "ansible_port",
+    "ansible_private_key_file",
+    "ansible_ssh_common_args",
+    "ansible_ssh_extra_args",
+    "ansible_ssh_private_key_file",
+    "ansible_user",
+)
+# What Ansible heeds besides on its way to a host: without it, the way may lead to another.
+LEFT = (
+    "ansible_become_pass",
+    "ansible_become_password",
+    "ansible_password",
+    "ansible_private_key",
+    "ansible_ssh_args",
+    "ansible_ssh_executable",
+    "ansible_ssh_host",
+    "ansible_ssh_pass",
+    "ansible_ssh_password",
+    "ansible_ssh_pkcs11_provider",
+    "ansible_ssh_port",
+    "ansible_ssh_private_key",
+    "ansible_ssh_user",
+)
+
 
 class RemoteError(Exception):
     """The script did not answer; the text is for the operator."""
@@ -162,15 +192,18 @@ def _needs_ansible(connection: Any) -> bool:
     if backend.get_connection_type() != "ansible":
         return False
     variables = backend.get_variables()
-    asked = (
-        "ansible_become_password",
-        "ansible_become_pass",
-        "ansible_password",
-        "ansible_ssh_pass",
-    )
-    if backend.force_ansible or any(variables.get(name) for name in asked):
+    if backend.force_ansible or any(variables.get(name) for name in LEFT):
+        return True
+    if not all(_plain(variables[name]) for name in variables.keys() & set(TAKEN)):
         return True
     return backend.ansible_runner.get_host(backend.host) is None
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value of the inventory is one: no template, nothing that a vault has encrypted."""
+    if isinstance(value, str):
+        return "{{" not in value and "{%" not in value
+    return isinstance(value, int)
 
 
 def _connection_failure(error: Exception) -> str:

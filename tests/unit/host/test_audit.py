@@ -109,6 +109,26 @@ def test_a_host_that_cannot_be_read_is_not_reachable(
     assert (found.reachable, found.problem) == (False, "cannot be reached: no route")
 
 
+@pytest.mark.parametrize(
+    ("decided", "read", "another"),
+    [("a", "a", False), ("a", "b", True), ("", "b", False), ("a", "", False), (None, "b", False)],
+)
+def test_decisions_about_another_machine_are_not_used(
+    project: Path,
+    reading: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    decided: str | None,
+    read: str,
+    another: bool,
+) -> None:
+    facts = {} if decided is None else {"facts": {"machine_id": decided}}
+    (project / "artifacts" / "db1.json").write_text(json.dumps(artifact(**facts)))
+    answer(monkeypatch, reading=reading | {"machine_id": read})
+    found = auditor(project).audit("db1", None)
+    assert found.problem.startswith("another machine than preflight has read") == another
+    assert bool(found.results) != another
+
+
 @pytest.mark.parametrize("broken", ["artifact", "read", "decide", "prove"])
 def test_whatever_goes_wrong_is_this_hosts_problem(
     project: Path, reading: dict[str, Any], monkeypatch: pytest.MonkeyPatch, broken: str

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import remote
 import testinfra
+from testinfra.utils import ansible_runner
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -132,6 +136,65 @@ def test_whatever_fails_on_the_way_is_an_error_in_few_words(
     host = testinfra.get_host("ansible://db1", **options, force_ansible=way == "ansible")
     with pytest.raises(remote.RemoteError, match=r"\Acannot be reached: (.*ssh: )?.*no route\Z"):
         remote.run(host, "true")
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"ansible_host": "gw", "ansible_port": 2201}, ("Port=2201", "gw")),
+        ({"ansible_host": "gw", "ansible_ssh_port": 2201}, ("Port=2201", "gw")),
+        ({"ansible_host": "{{ ip }}", "ip": "192.0.2.7"}, ("192.0.2.7",)),
+    ],
+    ids=["plain", "old", "template"],
+)
+def test_the_way_to_a_host_is_the_one_that_ansible_takes(
+    variables: dict[str, Any],
+    words: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commands(tmp_path, monkeypatch, ssh=f'echo "$@" >> {tmp_path}/asked; exit 255')
+    (tmp_path / "inventory.json").write_text(json.dumps({"all": {"hosts": {"db1": variables}}}))
+    inventory: dict[str, Any] = {"ansible_inventory": str(tmp_path / "inventory.json")}
+    with pytest.raises(remote.RemoteError):
+        remote.run(testinfra.get_host("ansible://db1", **inventory), "true")
+    assert set(words) <= set((tmp_path / "asked").read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, False),
+        ({"ansible_host": "192.0.2.7", "ansible_port": 22, "ansible_become": True}, False),
+        ({"ansible_ssh_common_args": "-J gw -o ProxyCommand='nc %h %p'"}, False),
+        ({"motd": "{{ greeting }}", "ansible_ssh_host": ""}, False),
+        ({"ansible_user": "{{ deploy_user }}"}, True),
+        ({"ansible_port": "{% if old %}2222{% else %}22{% endif %}"}, True),
+        ({"ansible_ssh_private_key_file": {"__ansible_vault": "$ANSIBLE_VAULT;1.1"}}, True),
+        ({"ansible_host": None}, True),
+        *(({name: "x"}, True) for name in remote.LEFT),
+    ],
+)
+def test_what_testinfra_does_not_take_from_the_inventory_goes_through_ansible(
+    variables: dict[str, Any], expected: bool
+) -> None:
+    class Backend:
+        host, force_ansible = "db1", False
+        ansible_runner = SimpleNamespace(get_host=lambda _name: "over ssh")
+
+        def get_connection_type(self) -> str:
+            return "ansible"
+
+        def get_variables(self) -> dict[str, Any]:
+            return variables
+
+    assert remote._needs_ansible(SimpleNamespace(backend=Backend())) is expected
+
+
+def test_testinfra_takes_what_we_think_it_does() -> None:
+    text = Path(ansible_runner.__file__).read_text()
+    taken = set(re.findall(r'"(ansible_\w+)"', text)) - {"ansible_ssh_pass"}
+    assert taken == set(remote.TAKEN)
 
 
 def test_a_program_that_is_missing_here_is_told(
