@@ -9,6 +9,7 @@ import secrets
 import shlex
 import subprocess
 import tempfile
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ SECONDS = 600  # for one script; each of its waits has a bound of its own below 
 # Linux takes 128 KiB as one argument, some ways add a third. What is longer goes in parts.
 LARGEST = PART = 80_000
 PARTS = "/run/hardhost"
+# What ssh says where sshd takes no further connection for now (MaxStartups), as of many through one
+# bastion: nothing was run yet. It is tried again after so many seconds.
+TURNED_AWAY = re.compile(
+    r"(kex|ssh)_exchange_identification: |Connection (closed|reset) by \S+ port "
+)
+PAUSES = (1, 3)
 
 # Runs on the host: takes modules as text, so that nothing is copied there and left behind.
 RECEIVER = """
@@ -141,7 +148,7 @@ def _in_parts(connection: Any, text: str) -> str:
     return path
 
 
-def run(connection: Any, command: str) -> tuple[int, str, str]:
+def run(connection: Any, command: str, pauses: tuple[int, ...] = PAUSES) -> tuple[int, str, str]:
     """Run a shell command: over ssh where testinfra can, else through ansible."""
     try:
         if _needs_ansible(connection):
@@ -151,7 +158,11 @@ def run(connection: Any, command: str) -> tuple[int, str, str]:
     except RemoteError:
         raise
     except Exception as error:
-        raise RemoteError(_connection_failure(error)) from error
+        said = _said(error)
+        if not pauses or not TURNED_AWAY.search(said):
+            raise RemoteError(f"cannot be reached: {_last_line(said)}") from error
+    time.sleep(pauses[0])
+    return run(connection, command, pauses[1:])
 
 
 def _through_ansible(backend: Any, command: str) -> tuple[int, str, str]:
@@ -167,7 +178,7 @@ def _through_ansible(backend: Any, command: str) -> tuple[int, str, str]:
         raise RemoteError(f"ansible did not run: {_last_line(_text(done.stderr or done.stdout))}")
     found = json.loads(_text(answers[0]))
     if found.get("unreachable"):
-        raise RemoteError(f"cannot be reached: {_last_line(found.get('msg', ''))}")
+        raise ConnectionError(found.get("msg", ""))
     return (
         found.get("rc", 1),
         found.get("stdout", ""),
@@ -206,11 +217,12 @@ def _plain(value: Any) -> bool:
     return isinstance(value, int)
 
 
-def _connection_failure(error: Exception) -> str:
-    """With ssh's own words, where testinfra hands them on."""
+def _said(error: Exception) -> str:
+    """Why there was no answer: ssh's own words, where testinfra or ansible hand them on."""
     said = getattr(error.args[0] if error.args else None, "stderr_bytes", None)
-    text = f"{type(error).__name__}: {error}" if said is None else _last_line(_text(said))
-    return f"cannot be reached: {text}"
+    if said is not None:
+        return _text(said)
+    return str(error) if isinstance(error, ConnectionError) else f"{type(error).__name__}: {error}"
 
 
 def _text(output: bytes) -> str:

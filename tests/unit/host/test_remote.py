@@ -138,6 +138,43 @@ def test_whatever_fails_on_the_way_is_an_error_in_few_words(
         remote.run(host, "true")
 
 
+KEX = "kex_exchange_identification: Connection closed by remote host"
+
+
+@pytest.mark.parametrize(
+    ("way", "said", "attempts"),
+    [
+        ("ssh", f"{KEX}\nConnection closed by UNKNOWN port 65535", 2),
+        ("ssh", "Connection reset by 192.0.2.1 port 22", 2),
+        ("ansible", f"{KEX}\nConnection closed by 192.0.2.1 port 22", 2),
+        ("ssh", "ssh: connect to host db1 port 22: Connection refused", 1),
+        ("ssh", "client_loop: send disconnect: Connection reset by peer", 1),
+        ("ssh", "Connection to db1 closed by remote host.", 1),
+    ],
+    ids=["jump", "reset", "ansible", "refused", "later", "at the end"],
+)
+def test_whom_sshd_turns_away_for_now_tries_again(
+    way: str, said: str, attempts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody else: what ends later may have run already."""
+    (tmp_path / "said").write_text(said + "\n")
+    commands(tmp_path, monkeypatch, ssh=f"cd {tmp_path}; echo >> asked; cat said >&2; exit 255")
+    (tmp_path / "inventory.yml").write_text("all: {hosts: {db1: {}}}")
+    inventory: dict[str, Any] = {"ansible_inventory": str(tmp_path / "inventory.yml")}
+    host = testinfra.get_host("ansible://db1", **inventory, force_ansible=way == "ansible")
+    with pytest.raises(remote.RemoteError, match=re.escape(said.splitlines()[-1])):
+        remote.run(host, "true", (0,))
+    assert len((tmp_path / "asked").read_text()) == attempts
+
+
+def test_who_is_let_in_later_gets_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = f"if mkdir {tmp_path}/first 2>/dev/null; then echo '{KEX}' >&2; exit 255; fi; echo in"
+    commands(tmp_path, monkeypatch, ssh=busy)
+    assert remote.run(testinfra.get_host("ssh://db1"), "true", (0,)) == (0, "in\n", "")
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
