@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import subprocess
@@ -15,7 +16,8 @@ from typing import Any, NamedTuple
 
 from generator.errors import HardhostError
 
-HOSTS_PER_PROCESS = 50  # pytest keeps every item in memory, and reads 32 hosts at a time
+HOSTS_PER_PROCESS = 50  # pytest keeps every item in memory
+FORKS = 5  # Ansible's own, where nothing is given
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 
 
@@ -79,11 +81,27 @@ def preflight(project: Path, inventory: Path, limit: str | None) -> Outcome:
 def check(
     project: Path, inventory: Path, hosts: Sequence[str], *, probe: bool
 ) -> dict[str, dict[str, Any]]:
-    """Run the checks on hosts, some hosts per process; what each host's audit says, by name."""
-    parts = [*_parts(hosts, os.cpu_count() or 1)]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = pool.map(lambda part: _pytest(project, inventory, part, probe=probe), parts)
+    """Run the checks on hosts, some hosts per process; what each host's audit says, by name.
+
+    All processes together connect to as many hosts at once as Ansible does.
+    """
+    forks = _forks(project)
+    processes = min(os.cpu_count() or 1, forks)
+    parts = [*_parts(hosts, processes)]
+    at_once = forks // max(1, min(len(parts), processes))
+    with ThreadPoolExecutor(processes) as pool:
+        found = pool.map(
+            lambda part: _pytest(project, inventory, part, at_once, probe=probe), parts
+        )
     return {entry["host"]: entry for entries in found for entry in entries}
+
+
+def _forks(project: Path) -> int:
+    """How many hosts Ansible works on at once, where it is started as `_ansible` starts it."""
+    config = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=(";",))
+    config.read(_config(project), "utf-8")
+    given = os.environ.get("ANSIBLE_FORKS") or config.get("defaults", "forks", fallback="")
+    return max(1, int(given or FORKS))
 
 
 def _parts(hosts: Sequence[str], processes: int) -> Iterator[Sequence[str]]:
@@ -94,7 +112,7 @@ def _parts(hosts: Sequence[str], processes: int) -> Iterator[Sequence[str]]:
 
 
 def _pytest(
-    project: Path, inventory: Path, hosts: Sequence[str], *, probe: bool
+    project: Path, inventory: Path, hosts: Sequence[str], at_once: int, *, probe: bool
 ) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="hardhost-") as directory:
         path = Path(directory) / "results.json"
@@ -105,6 +123,7 @@ def _pytest(
             "-q", "--tb=no", "--no-header", "-p", "testinfra.plugin",
             "--hardhost-project", str(project), "--ansible-inventory", str(inventory),
             "--hosts", ",".join(hosts), "--hardhost-results", str(path),
+            "--hardhost-at-once", str(at_once),
             *(["--hardhost-probe"] if probe else []),
         ]  # fmt: skip
         variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
@@ -118,12 +137,14 @@ def _pytest(
 def _ansible(
     project: Path, words: Sequence[str], **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    variables.setdefault(
-        "ANSIBLE_CONFIG", os.environ.get("ANSIBLE_CONFIG", str(project / "ansible.cfg"))
-    )
+    variables.setdefault("ANSIBLE_CONFIG", _config(project))
     return _python(
         project, ["ansible", *words], **variables, ANSIBLE_FORCE_COLOR="0", ANSIBLE_NOCOLOR="1"
     )
+
+
+def _config(project: Path) -> str:
+    return os.environ.get("ANSIBLE_CONFIG", str(project / "ansible.cfg"))
 
 
 def _python(

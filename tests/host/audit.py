@@ -69,6 +69,12 @@ def load_artifact(project: Path, host: str) -> dict[str, Any] | None:
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
+def another_machine(artifact: dict[str, Any], reading: dict[str, Any]) -> bool:
+    """Whether both are known to be of machines that are not the same."""
+    decided = (artifact.get("facts") or {}).get("machine_id")
+    return bool(decided and reading["machine_id"]) and decided != reading["machine_id"]
+
+
 class Auditor:
     """What all hosts have in common: the project, its plan, and how far to go."""
 
@@ -76,31 +82,42 @@ class Auditor:
         self.project, self.plan, self.probe, self.max_age = project, plan, probe, max_age
 
     def audit(self, name: str, connection: Any) -> HostResult:
-        """Every control of the plan on one host; what is wrong with the host is its `problem`."""
+        """Every control of the plan on one host; what is wrong with the host is its `problem`.
+
+        Nothing is raised: that would take the results of all other hosts away.
+        """
         result = HostResult(name)
+        try:
+            self._audit(result, connection)
+        except remote.RemoteError as error:
+            result.problem, result.reachable = str(error), False
+        except Exception as error:
+            result.problem, result.results = f"{type(error).__name__}: {error}", []
+        return result
+
+    def _audit(self, result: HostResult, connection: Any) -> None:
+        name = result.host
         artifact = load_artifact(self.project, name)
         if artifact is None:
             wanted_file = f"artifacts/{artifact_file(self.project, name).name}"
             result.problem = (
                 f"preflight has left no decisions ({wanted_file}): run preflight.yml first"
             )
-            return result
+            return
         result.engine, result.os = artifact.get("engine") or {}, artifact.get("os") or {}
         result.refused = artifact.get("refused")
         now = datetime.datetime.now(datetime.UTC)
         result.problem = result.refused or artifact_problem(artifact, self.plan, self.max_age, now)
         if result.problem:
-            return result
-        try:
-            reading = remote.call(connection, self.project, "reading", "read", wanted(artifact))
-        except remote.RemoteError as error:
-            result.problem, result.reachable = str(error), False
-            return result
+            return
+        reading = remote.call(connection, self.project, "reading", "read", wanted(artifact))
+        if another_machine(artifact, reading):
+            result.problem = "another machine than preflight has read (by /etc/machine-id)"
+            return
         observed = ObservedHost(name, reading, connection)
         result.results = [decide(observed, control, artifact) for control in self.plan["controls"]]
         if self.probe:
             self._prove(observed, artifact, result.results)
-        return result
 
     def _prove(self, host: ObservedHost, artifact: dict[str, Any], results: list[Result]) -> None:
         """Let the probes try what the checks could judge."""

@@ -15,7 +15,7 @@ import testinfra
 from audit import Auditor, HostResult
 from testinfra.utils.ansible_runner import AnsibleRunner
 
-AT_ONCE = 32  # hosts; each costs one thread that waits for ssh
+AT_ONCE = 20  # hosts: as many as Ansible takes, by the project's ansible.cfg
 AUDITS = pytest.StashKey[dict[str, HostResult]]()
 
 
@@ -32,6 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--hardhost-probe", action="store_true", help="prove by effect too, in containers that try"
     )
     group.addoption("--hardhost-results", type=Path, help="write the results to this file, as JSON")
+    group.addoption(
+        "--hardhost-at-once",
+        type=int,
+        default=AT_ONCE,
+        help="how many hosts are read at a time",
+    )
     group.addoption(
         "--hardhost-max-age",
         type=float,
@@ -105,7 +111,7 @@ def audits(request: pytest.FixtureRequest) -> dict[str, HostResult]:
         }
     )
     connections = [_connection(config, name) for name in names]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(config.getoption("hardhost_at_once")) as pool:
         found = list(pool.map(auditor.audit, names, connections))
     config.stash[AUDITS] = {one.host: one for one in found}
     return config.stash[AUDITS]

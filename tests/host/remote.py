@@ -7,6 +7,9 @@ import json
 import re
 import secrets
 import shlex
+import subprocess
+import tempfile
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,12 @@ SECONDS = 600  # for one script; each of its waits has a bound of its own below 
 # Linux takes 128 KiB as one argument, some ways add a third. What is longer goes in parts.
 LARGEST = PART = 80_000
 PARTS = "/run/hardhost"
+# What ssh says where sshd takes no further connection for now (MaxStartups), as of many through one
+# bastion: nothing was run yet. It is tried again after so many seconds.
+TURNED_AWAY = re.compile(
+    r"(kex|ssh)_exchange_identification: |Connection (closed|reset) by \S+ port "
+)
+PAUSES = (1, 3)
 
 # Runs on the host: takes modules as text, so that nothing is copied there and left behind.
 RECEIVER = """
@@ -56,6 +65,36 @@ set -- {words}
 if [ "$(id -u)" = 0 ]; then exec "$@"; fi
 exec sudo -n "$@"
 """
+
+# What testinfra takes from the inventory as it is written there: it renders no template.
+TAKEN = (
+    "ansible_become",
+    "ansible_become_user",
+    "ansible_connection",
+    "ansible_host",
+    "ansible_port",
+    "ansible_private_key_file",
+    "ansible_ssh_common_args",
+    "ansible_ssh_extra_args",
+    "ansible_ssh_private_key_file",
+    "ansible_user",
+)
+# What Ansible heeds besides on its way to a host: without it, the way may lead to another.
+LEFT = (
+    "ansible_become_pass",
+    "ansible_become_password",
+    "ansible_password",
+    "ansible_private_key",
+    "ansible_ssh_args",
+    "ansible_ssh_executable",
+    "ansible_ssh_host",
+    "ansible_ssh_pass",
+    "ansible_ssh_password",
+    "ansible_ssh_pkcs11_provider",
+    "ansible_ssh_port",
+    "ansible_ssh_private_key",
+    "ansible_ssh_user",
+)
 
 
 class RemoteError(Exception):
@@ -109,23 +148,42 @@ def _in_parts(connection: Any, text: str) -> str:
     return path
 
 
-def run(connection: Any, command: str) -> tuple[int, str, str]:
+def run(connection: Any, command: str, pauses: tuple[int, ...] = PAUSES) -> tuple[int, str, str]:
     """Run a shell command: over ssh where testinfra can, else through ansible."""
-    if _needs_ansible(connection):
-        words = base64.b64encode(command.encode()).decode("ascii")
-        found = connection.ansible(
-            "shell", f"echo {words} | base64 -d | sh", become=True, check=False
-        )
-        return (
-            found.get("rc", 1),
-            found.get("stdout", ""),
-            found.get("stderr", "") or found.get("msg", ""),
-        )
     try:
+        if _needs_ansible(connection):
+            return _through_ansible(connection.backend, command)
         done = connection.run("sh -c %s", command)
-    except RuntimeError as error:
-        raise RemoteError(_connection_failure(error)) from error
-    return done.rc, done.stdout, done.stderr
+        return done.rc, _text(done.stdout_bytes), _text(done.stderr_bytes)
+    except RemoteError:
+        raise
+    except Exception as error:
+        said = _said(error)
+        if not pauses or not TURNED_AWAY.search(said):
+            raise RemoteError(f"cannot be reached: {_last_line(said)}") from error
+    time.sleep(pauses[0])
+    return run(connection, command, pauses[1:])
+
+
+def _through_ansible(backend: Any, command: str) -> tuple[int, str, str]:
+    """As testinfra does it, which knows of a host that ansible cannot reach only that it failed."""
+    script = base64.b64encode(command.encode()).decode("ascii")
+    inventory = ["-i", backend.ansible_inventory] if backend.ansible_inventory else []
+    with tempfile.TemporaryDirectory(prefix="hardhost-") as directory:
+        words = ["ansible", "--tree", directory, *inventory, "--become", "-m", "shell"]
+        words += ["--args", f"echo {script} | base64 -d | sh", backend.host]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        answers = [path.read_bytes() for path in Path(directory).iterdir()]
+    if not answers:
+        raise RemoteError(f"ansible did not run: {_last_line(_text(done.stderr or done.stdout))}")
+    found = json.loads(_text(answers[0]))
+    if found.get("unreachable"):
+        raise ConnectionError(found.get("msg", ""))
+    return (
+        found.get("rc", 1),
+        found.get("stdout", ""),
+        found.get("stderr", "") or found.get("msg", ""),
+    )
 
 
 def _python(connection: Any) -> str:
@@ -145,21 +203,31 @@ def _needs_ansible(connection: Any) -> bool:
     if backend.get_connection_type() != "ansible":
         return False
     variables = backend.get_variables()
-    asked = (
-        "ansible_become_password",
-        "ansible_become_pass",
-        "ansible_password",
-        "ansible_ssh_pass",
-    )
-    if backend.force_ansible or any(variables.get(name) for name in asked):
+    if backend.force_ansible or any(variables.get(name) for name in LEFT):
+        return True
+    if not all(_plain(variables[name]) for name in variables.keys() & set(TAKEN)):
         return True
     return backend.ansible_runner.get_host(backend.host) is None
 
 
-def _connection_failure(error: RuntimeError) -> str:
-    result = error.args[0] if error.args else error
-    text = getattr(result, "stderr", None) or str(error)
-    return f"cannot be reached: {_last_line(text)}"
+def _plain(value: Any) -> bool:
+    """Whether a value of the inventory is one: no template, nothing that a vault has encrypted."""
+    if isinstance(value, str):
+        return "{{" not in value and "{%" not in value
+    return isinstance(value, int)
+
+
+def _said(error: Exception) -> str:
+    """Why there was no answer: ssh's own words, where testinfra or ansible hand them on."""
+    said = getattr(error.args[0] if error.args else None, "stderr_bytes", None)
+    if said is not None:
+        return _text(said)
+    return str(error) if isinstance(error, ConnectionError) else f"{type(error).__name__}: {error}"
+
+
+def _text(output: bytes) -> str:
+    """Banners of sshd and messages of programs are in any encoding."""
+    return output.decode("utf-8", "replace")
 
 
 def _explained(code: int, errors: str) -> str:

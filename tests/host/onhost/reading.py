@@ -37,6 +37,7 @@ def read(wanted):
     process = facts["process"]
     return {
         "machine": os.uname().machine,
+        "machine_id": facts["machine_id"],
         "engine": facts["engine"],
         "api_error": facts["api_error"] if process else "dockerd does not run",
         "info": facts["info"],

@@ -7,6 +7,7 @@ import py_compile
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,6 +144,7 @@ def test_results_are_gathered_from_all_processes(project: Path) -> None:
         "    parser.addoption('--hardhost-project')\n"
         "    parser.addoption('--hardhost-probe', action='store_true')\n"
         "    parser.addoption('--hardhost-results', type=pathlib.Path)\n"
+        "    parser.addoption('--hardhost-at-once')\n"
         "def pytest_sessionfinish(session):\n"
         "    names = session.config.option.hosts.split(',')\n"
         "    probe = session.config.option.hardhost_probe\n"
@@ -162,3 +164,53 @@ def test_results_are_gathered_from_all_processes(project: Path) -> None:
 def test_hosts_are_spread_over_processes(hosts: int, processes: int, sizes: list[int]) -> None:
     parts = runs._parts([f"db{number}" for number in range(hosts)], processes)
     assert [len(part) for part in parts] == sizes
+
+
+@pytest.mark.parametrize(
+    ("hosts", "processors", "config", "forks", "expected"),
+    [
+        (1, 4, "forks = 20", None, [20]),
+        (3, 2, "forks = 20 ; as preflight", None, [10, 10]),
+        (120, 2, "forks = 20", None, [10, 10, 10]),
+        (40, 32, "forks = 20", None, [1] * 20),
+        (8, 2, "", None, [2, 2]),
+        (8, 2, "forks = 20", "4", [2, 2]),
+    ],
+)
+def test_all_processes_together_take_as_many_hosts_at_once_as_ansible(
+    hosts: int,
+    processors: int,
+    config: str,
+    forks: str | None,
+    expected: list[int],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Behind one bastion, sshd turns away whom it has no room for."""
+    (project / "ansible.cfg").write_text(f"[defaults]\n{config}\n")
+    monkeypatch.delenv("ANSIBLE_CONFIG", raising=False)
+    monkeypatch.delenv("ANSIBLE_FORKS", raising=False)
+    if forks:
+        monkeypatch.setenv("ANSIBLE_FORKS", forks)
+    monkeypatch.setattr(runs.os, "cpu_count", lambda: processors)
+    seen = []
+
+    def started(*words: Any, probe: bool) -> list[dict[str, Any]]:
+        _project, _inventory, part, at_once = words
+        seen.append(at_once)
+        return [{"host": host} for host in part]
+
+    monkeypatch.setattr(runs, "_pytest", started)
+    names = [f"db{number}" for number in range(hosts)]
+    assert runs.check(project, project, names, probe=False).keys() == set(names)
+    assert seen == expected
+
+
+def test_the_checks_alone_take_as_many_as_the_rendered_configuration_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("ANSIBLE_CONFIG", raising=False)
+    monkeypatch.delenv("ANSIBLE_FORKS", raising=False)
+    root = Path(runs.__file__).resolve().parents[1]
+    forks = runs._forks(root / "generator" / "templates")
+    assert f"\nAT_ONCE = {forks} " in (root / "tests" / "host" / "conftest.py").read_text()

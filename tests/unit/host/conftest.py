@@ -31,6 +31,7 @@ def reading() -> dict[str, Any]:
     }
     return {
         "machine": "x86_64",
+        "machine_id": "",
         "engine": {
             "installed": True, "running": True, "version": "26.1.5", "client": "26.1.5",
             "api": "1.45", "binary": "/usr/sbin/dockerd", "candidate": "",

@@ -109,6 +109,49 @@ def test_a_host_that_cannot_be_read_is_not_reachable(
     assert (found.reachable, found.problem) == (False, "cannot be reached: no route")
 
 
+@pytest.mark.parametrize(
+    ("decided", "read", "another"),
+    [("a", "a", False), ("a", "b", True), ("", "b", False), ("a", "", False), (None, "b", False)],
+)
+def test_decisions_about_another_machine_are_not_used(
+    project: Path,
+    reading: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    decided: str | None,
+    read: str,
+    another: bool,
+) -> None:
+    facts = {} if decided is None else {"facts": {"machine_id": decided}}
+    (project / "artifacts" / "db1.json").write_text(json.dumps(artifact(**facts)))
+    answer(monkeypatch, reading=reading | {"machine_id": read})
+    found = auditor(project).audit("db1", None)
+    assert found.problem.startswith("another machine than preflight has read") == another
+    assert bool(found.results) != another
+
+
+@pytest.mark.parametrize("broken", ["artifact", "read", "decide", "prove"])
+def test_whatever_goes_wrong_is_this_hosts_problem(
+    project: Path, reading: dict[str, Any], monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """Raised, it would take the results of all other hosts away."""
+
+    def fail(*_words: Any) -> None:
+        raise KeyError("unforeseen")
+
+    answer(monkeypatch, reading=KeyError("unforeseen") if broken == "read" else reading)
+    if broken == "decide":
+        monkeypatch.setattr(audit, "decide", fail)
+    if broken == "prove":
+        monkeypatch.setattr(Auditor, "_prove", fail)
+    if broken == "artifact":
+        (project / "artifacts" / "db1.json").write_text("{")
+    found = auditor(project, probe=True).audit("db1", None)
+    assert found.problem.startswith(
+        "JSONDecodeError: " if broken == "artifact" else "KeyError: 'unforeseen'"
+    )
+    assert (found.results, found.reachable) == ([], True)
+
+
 @pytest.mark.parametrize("kind", ["pending", "not_applicable", "waived", "manual"])
 def test_preflights_decision_is_the_status_and_no_check_is_asked(kind: str) -> None:
     decided = decision(kind) | {"reason": "found", "remedy": "do"}

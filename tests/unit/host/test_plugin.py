@@ -142,6 +142,40 @@ def test_all_hosts_of_the_group_are_taken_or_those_that_are_named(project: Proje
     assert [host["host"] for host in project.results()] == ["db1"]
 
 
+def test_no_more_hosts_are_read_at_once_than_is_allowed(project: Project) -> None:
+    names, log = ("db1", "db2", "db3"), project.directory / "log"
+    program = project.directory / "python"
+    program.write_text(
+        f'#!/bin/sh\necho begin >> {log}\n"{sys.executable}" "$@"\necho end >> {log}\n'
+    )
+    program.chmod(0o755)
+    project.inventory(*names)
+    inventory = json.loads((project.directory / "inventory.yml").read_text())
+    inventory["all"]["vars"] = {"ansible_python_interpreter": str(program)}
+    (project.directory / "inventory.yml").write_text(json.dumps(inventory))
+    for name in names:
+        project.decide(name)
+    done = project.pytest("--hardhost-at-once", "1")
+    assert done.returncode == 0, done.stdout
+    assert log.read_text().split() == ["begin", "end"] * len(names)
+
+
+def test_a_host_that_is_lost_takes_no_result_of_the_others_away(project: Project) -> None:
+    """Where the inventory has a password, ansible is what fails."""
+    project.inventory("db1", "db2")
+    inventory = json.loads((project.directory / "inventory.yml").read_text())
+    lost = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_become_password": "lost"}
+    inventory["all"]["children"]["production"]["hosts"]["db2"] = lost
+    (project.directory / "inventory.yml").write_text(json.dumps(inventory))
+    project.decide("db1")
+    project.decide("db2")
+    assert project.pytest().returncode == 1
+    found = {host["host"]: host for host in project.results()}
+    assert [one["status"] for one in found["db1"]["results"]] == ["pass"]
+    assert found["db2"]["problem"].startswith("cannot be reached: ")
+    assert not found["db2"]["reachable"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

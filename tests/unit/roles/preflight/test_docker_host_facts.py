@@ -118,3 +118,29 @@ def test_the_engine_is_the_one_that_the_unit_starts(
     first = str(tmp_path / "local/dockerd")
     for configured in ([], [str(tmp_path / "gone/dockerd")], ["/usr/local/bin/wrapper"]):
         assert hardhost_facts._binary(configured) == first
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("0123456789abcdef0123456789abcdef\n", True),
+        ("", False),
+        ("uninitialized\n", False),
+        (None, False),
+    ],
+    ids=["known", "empty", "first boot", "missing"],
+)
+def test_a_machine_is_told_by_its_id_but_not_with_it(
+    tmp_path: Path, text: str | None, known: bool
+) -> None:
+    if text is not None:
+        (tmp_path / "machine-id").write_text(text)
+    found = hardhost_facts._machine_id(str(tmp_path / "machine-id"))
+    assert bool(found) == known
+    assert "0123456789abcdef" not in found
+
+
+def test_artifacts_tell_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # collect() sets its own
+    monkeypatch.setattr(hardhost_facts, "_machine_id", lambda: "this one")
+    assert hardhost_facts.public(hardhost_facts.collect())["machine_id"] == "this one"
