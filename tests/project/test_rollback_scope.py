@@ -54,7 +54,8 @@ ASKED = [
 
 def held(run: str = "", refused: str = "", *, known: bool = True) -> dict[str, Any]:
     """What a host answers of its state."""
-    return {"run": run, "refused": refused, "known": known}
+    controls = ["docker_daemon/gone"] if run else []
+    return {"run": run, "controls": controls, "refused": refused, "known": known}
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +151,39 @@ def test_a_scope_that_is_none_is_refused(rollback: Rollback, scope: str) -> None
         done
     )
     assert asked(done) == {}
+
+
+@pytest.mark.parametrize("scope", [{}, {"hardhost_rollback_scope": "controls"}])
+def test_controls_that_are_named_are_asked_for_alone(
+    rollback: Rollback, scope: dict[str, str]
+) -> None:
+    """One that has left the profile too, also of a host that has nothing of it."""
+    controls = ["docker_daemon/icc", "docker_daemon/gone"]
+    done = rollback({"h1": held(NEW), "h2": held()}, hardhost_rollback_controls=controls, **scope)
+    assert done.returncode == 0, done.stdout
+    assert asked(done) == dict.fromkeys(("h1", "h2"), "controls " + ",".join(controls))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"hardhost_rollback_controls": []}, "names no control"),
+        ({"hardhost_rollback_controls": ""}, "names no control"),
+        (
+            {"hardhost_rollback_controls": "docker_daemon/icc,docker_daemon/icx"},
+            "'docker_daemon/icx': no such control",
+        ),
+        (
+            {"hardhost_rollback_controls": ["docker_daemon/icc"], "hardhost_rollback_scope": "all"},
+            "is for the scope controls, and the scope is all",
+        ),
+    ],
+)
+def test_a_list_that_names_nothing_takes_nothing_back(
+    rollback: Rollback, given: dict[str, Any], words: str
+) -> None:
+    done = rollback({"h1": held(NEW), "h2": held(NEW)}, **given)
+    assert done.returncode != 0
+    assert "nothing is taken back: " in worded(done)
+    assert words in worded(done)
+    assert asked(done) == {}, done.stdout

@@ -37,7 +37,7 @@ undo: {type: list, returned: always, description: What undo would take back.}
 left: {type: list, returned: always, description: 'What undo would leave, and why.'}
 undo_run: {type: str, returned: always, description: 'For the scope run, the run that undo would take back.'}
 undo_runs: {type: list, returned: always, description: 'The runs of what undo would take back, oldest first.'}
-recorded: {type: dict, returned: when the state can be read, description: 'C(run), the last one that has recorded something.'}
+recorded: {type: dict, returned: when the state can be read, description: 'C(run), the last one that has recorded something, and C(controls).'}
 apply: {type: dict, returned: always, description: 'Per role, the controls to apply.'}
 facts: {type: dict, returned: always, description: The facts without secrets.}
 """
@@ -73,7 +73,11 @@ def answer(parameters):
     result = nothing(decisions.refusal(facts), hardhost_facts.public(facts))
     result["lease"] = (facts["state"]["lease"] or {}).get("run", "")
     if not facts["state_error"]:
-        result["recorded"] = {"run": undo.last_run(facts["state"]["changes"])}
+        changes = facts["state"]["changes"]
+        result["recorded"] = {
+            "run": undo.last_run(changes),
+            "controls": sorted({change["control"] for change in changes}),
+        }
     if result["refused"]:
         return result
     facts.update(texts=texts, surfaces=surfaces.read(facts, inputs))

@@ -126,7 +126,10 @@ def test_every_play_is_for_the_group_alone_and_gathers_nothing(library: Library,
 
 def test_rollback_takes_back_everything_unless_told_otherwise(library: Library) -> None:
     first, second = playbook(rendered(library), "rollback.yml")
-    scope = "{{ hardhost_rollback_scope | default('run' if hardhost_rollback_run is defined else 'all') }}"
+    scope = (
+        "{{ hardhost_rollback_scope | default('controls' if hardhost_rollback_controls is defined "
+        "else 'run' if hardhost_rollback_run is defined else 'all') }}"
+    )
     assert first["roles"][0]["vars"] == {
         "preflight_scope": scope,
         "preflight_scope_controls": "{{ hardhost_rollback_controls | default([]) }}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,15 @@ NEW, OLD = "20261121T180000Z-ab12cd34", "20261001T180000Z-00000000"
 
 def recorded(**runs: str | None) -> dict[str, Json | None]:
     """Per host what its state holds; "" for no run, None for a host that was not read."""
-    return {host: None if run is None else {"run": run} for host, run in runs.items()}
+    return {
+        host: None if run is None else {"run": run, "controls": [host + "/gone"] if run else []}
+        for host, run in runs.items()
+    }
 
 
-def wrong(scope: str, run: str = "", **runs: str | None) -> str:
-    text: str = rollback_scope.wrong(scope, run, recorded(**runs))
+def wrong(scope: str, run: str = "", controls: Any = (), **runs: str | None) -> str:
+    planned = {"docker_daemon/icc"}
+    text: str = rollback_scope.wrong(scope, list(controls), run, planned, recorded(**runs))
     return text
 
 
@@ -64,3 +69,36 @@ def test_many_hosts_are_counted() -> None:
 @pytest.mark.parametrize("scope", ["all", "run", "controls"])
 def test_a_run_that_is_named_is_taken_back_by_the_scope_run_alone(scope: str) -> None:
     assert ("and the scope is " + scope in wrong(scope, NEW, h1=NEW, h2=OLD)) == (scope != "run")
+
+
+@pytest.mark.parametrize(
+    ("controls", "unknown"),
+    [
+        pytest.param(["docker_daemon/icc"], "", id="of the plan, and of no host"),
+        pytest.param(["h1/gone", "docker_daemon/icc"], "", id="of a host, and left the plan"),
+        pytest.param(["h2/gone"], "'h2/gone': no such control", id="of a host with nothing"),
+        pytest.param(["h3/gone"], "'h3/gone': no such control", id="of a host that was not read"),
+        pytest.param(
+            ["docker_daemon/icc", "docker_daemon/icx", "ic"],
+            "'docker_daemon/icx', 'ic': no such control",
+            id="mistyped",
+        ),
+        pytest.param([], "names no control", id="empty"),
+    ],
+)
+def test_controls_that_nobody_knows_are_refused(controls: list[str], unknown: str) -> None:
+    text = wrong("controls", controls=controls, h1=OLD, h2="", h3=None)
+    assert text.startswith(unknown) if controls and unknown else unknown in text
+    assert bool(text) == bool(unknown)
+
+
+@pytest.mark.parametrize("scope", ["all", "run"])
+def test_a_list_that_would_not_be_read_is_refused(scope: str) -> None:
+    text = wrong(scope, controls=["docker_daemon/icc"], h1=OLD)
+    expected = "hardhost_rollback_controls is for the scope controls, and the scope is " + scope
+    assert text == expected
+
+
+def test_a_run_and_controls_do_not_go_together() -> None:
+    for scope in ("run", "controls", "all"):
+        assert "is for the scope" in wrong(scope, NEW, ["docker_daemon/icc"], h1=NEW)
