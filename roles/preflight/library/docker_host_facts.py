@@ -70,13 +70,13 @@ def answer(parameters):
         return nothing(refused, {})
     wait_for_daemon()
     facts = hardhost_facts.collect()
-    result = nothing(decisions.refusal(facts), hardhost_facts.public(facts))
+    back = None if parameters["scope"] == "removed" else to_take_back(facts, parameters, inputs)[0]
+    result = nothing(decisions.refusal(facts, back), hardhost_facts.public(facts))
     result["lease"] = (facts["state"]["lease"] or {}).get("run", "")
     if not facts["state_error"]:
-        changes = facts["state"]["changes"]
         result["recorded"] = {
-            "run": undo.last_run(changes),
-            "controls": sorted({change["control"] for change in changes}),
+            "run": undo.last_run(facts["state"]["changes"]),
+            "controls": sorted({change["control"] for change in facts["state"]["changes"]}),
         }
     if result["refused"]:
         return result
@@ -84,21 +84,7 @@ def answer(parameters):
     found = decisions.decide(
         parameters["controls"], facts, inputs, parameters["exceptions"], parameters["today"]
     )
-    changes = undo.chosen(
-        facts["state"]["changes"],
-        parameters["scope"],
-        found,
-        parameters["scope_controls"],
-        parameters["scope_run"],
-        flags=facts["flags"],
-    )
-    targets = undo.targets(changes)
-    left = undo.stays(targets, facts, inputs)
-    left.update(undo.built_upon(targets, facts["state"]["changes"], parameters["scope"]))
-    staying = [
-        "%s: %s" % (undo.worded(one), left[one["key"]]) for one in targets if one["key"] in left
-    ]
-    targets = [one for one in targets if one["key"] not in left]
+    targets, staying = to_take_back(facts, parameters, inputs, found)
     restart = foreseen(found, facts, parameters, targets)
     if decisions.hold_upgrade(found, restart):
         restart = foreseen(found, facts, parameters, targets)
@@ -107,7 +93,7 @@ def answer(parameters):
         apply=to_do(found, decisions.applied(found, facts), targets),
         undo=[undo.worded(one) for one in targets],
         left=staying,
-        undo_runs=undo.runs(changes, targets),
+        undo_runs=undo.runs(facts["state"]["changes"], targets),
         restart=restart,
     )
     if parameters["scope"] == "run":
@@ -125,6 +111,25 @@ def nothing(refused, facts):
     """An answer in which nothing is decided."""
     empty = {"decisions": {}, "restart": {}, "undo": [], "left": [], "apply": {}}
     return dict(empty, undo_run="", undo_runs=[], refused=refused, facts=facts)
+
+
+def to_take_back(facts, parameters, inputs, found=None):
+    """`(targets, staying)`: what undo would take back, and what it would leave, in words. The scope removed needs the decisions."""
+    changes = undo.chosen(
+        facts["state"]["changes"],
+        parameters["scope"],
+        found or {},
+        parameters["scope_controls"],
+        parameters["scope_run"],
+        flags=facts["flags"],
+    )
+    targets = undo.targets(changes)
+    left = undo.stays(targets, facts, inputs)
+    left.update(undo.built_upon(targets, facts["state"]["changes"], parameters["scope"]))
+    staying = [
+        "%s: %s" % (undo.worded(one), left[one["key"]]) for one in targets if one["key"] in left
+    ]
+    return [one for one in targets if one["key"] not in left], staying
 
 
 def foreseen(found, facts, parameters, targets):
