@@ -33,7 +33,9 @@ NOT_INPUTS = frozenset(
     {
         "preflight_scope",
         "preflight_scope_controls",
+        "preflight_scope_run",
         "undo_scope",
+        "undo_scope_run",
         "undo_controls",
         "hardhost_apply",
         "hardhost_exceptions",

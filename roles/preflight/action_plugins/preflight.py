@@ -65,9 +65,9 @@ secret_in = _shared("hardhost_redaction").secret_in
 
 
 class ActionModule(ActionBase):
-    """`preflight: {scope: removed|all|run|controls, controls: [ids]}`; writes `artifacts/<host>.json` beside the playbook."""
+    """`preflight: {scope: removed|all|run|controls, controls: [ids], run: id}`; writes `artifacts/<host>.json` beside the playbook."""
 
-    _VALID_ARGS = frozenset(("scope", "controls"))
+    _VALID_ARGS = frozenset(("scope", "controls", "run"))
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
@@ -87,6 +87,9 @@ class ActionModule(ActionBase):
         if found.get("failed") or found.get("unreachable"):
             result.update(found)
             return result
+        result["recorded"] = found.get(
+            "recorded"
+        )  # of a host that is refused too: `rollback_scope` asks
         note_run(project / "artifacts" / RUNS)
         artifact = describe(plan, task_vars["inventory_hostname"], found, inputs)
         write(project / "artifacts", artifact)
@@ -107,6 +110,7 @@ class ActionModule(ActionBase):
                 "hardhost_holder": holder(),
                 "hardhost_ended": ended(project / "artifacts" / RUNS, found.get("lease", "")),
                 "hardhost_undo": found.get("undo", []),
+                "hardhost_undo_run": found.get("undo_run", ""),
                 "hardhost_inputs": inputs,
                 "hardhost_restart": artifact["restart"],
             },
@@ -152,6 +156,7 @@ class ActionModule(ActionBase):
             "today": datetime.date.today().isoformat(),
             "scope": self._task.args.get("scope", "removed"),
             "scope_controls": self._task.args.get("controls", []),
+            "scope_run": self._task.args.get("run", ""),
         }
         return self._execute_module("docker_host_facts", arguments, task_vars=task_vars)
 
@@ -263,6 +268,8 @@ def describe(plan, host, found, inputs):
         "inputs": inputs,
         "undo": found.get("undo", []),
         "left": found.get("left", []),
+        "undo_run": found.get("undo_run", ""),
+        "undo_runs": found.get("undo_runs", []),
         "decisions": found.get("decisions", {}),
         "facts": facts,
         "recreate": to_be_recreated(plan, found),
@@ -333,7 +340,9 @@ def worded_undo(artifact):
     """What a rollback will do on this host."""
     lines = [_head(artifact)]
     if not artifact["refused"]:
-        lines += _undo(artifact) or ["  nothing is left to take back"]
+        run = artifact["undo_run"]
+        nothing = "  nothing is left to take back" + (" of run " + run if run else "")
+        lines += _undo(artifact) or [nothing]
         lines += (
             ["  stays"] + ["    " + line for line in artifact["left"]] if artifact["left"] else []
         )
@@ -361,7 +370,8 @@ def _recreate(artifact):
 
 def _undo(artifact):
     return (
-        ["  will be taken back"] + ["    " + line for line in artifact["undo"]]
+        ["  will be taken back (run %s)" % ", ".join(artifact["undo_runs"])]
+        + ["    " + line for line in artifact["undo"]]
         if artifact["undo"]
         else []
     )

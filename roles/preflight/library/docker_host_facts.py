@@ -20,6 +20,7 @@ options:
   today: {type: str, required: true, description: YYYY-MM-DD by which waivers expire.}
   scope: {type: str, default: removed, description: What undo will be asked for after this.}
   scope_controls: {type: list, elements: str, default: [], description: The ids for the scope controls.}
+  scope_run: {type: str, default: '', description: 'For the scope run, the run to take back; else the last one of this host.'}
 author: hardhost
 """
 
@@ -34,6 +35,9 @@ decisions: {type: dict, returned: always, description: Per control id.}
 restart: {type: dict, returned: always, description: What a converge means for the running daemon.}
 undo: {type: list, returned: always, description: What undo would take back.}
 left: {type: list, returned: always, description: 'What undo would leave, and why.'}
+undo_run: {type: str, returned: always, description: 'For the scope run, the run that undo would take back.'}
+undo_runs: {type: list, returned: always, description: 'The runs of what undo would take back, oldest first.'}
+recorded: {type: dict, returned: when the state can be read, description: 'C(run), the last one that has recorded something, and C(controls).'}
 apply: {type: dict, returned: always, description: 'Per role, the controls to apply.'}
 facts: {type: dict, returned: always, description: The facts without secrets.}
 """
@@ -66,27 +70,21 @@ def answer(parameters):
         return nothing(refused, {})
     wait_for_daemon()
     facts = hardhost_facts.collect()
-    result = nothing(decisions.refusal(facts), hardhost_facts.public(facts))
+    back = None if parameters["scope"] == "removed" else to_take_back(facts, parameters, inputs)[0]
+    result = nothing(decisions.refusal(facts, back), hardhost_facts.public(facts))
     result["lease"] = (facts["state"]["lease"] or {}).get("run", "")
+    if not facts["state_error"]:
+        result["recorded"] = {
+            "run": undo.last_run(facts["state"]["changes"]),
+            "controls": sorted({change["control"] for change in facts["state"]["changes"]}),
+        }
     if result["refused"]:
         return result
     facts.update(texts=texts, surfaces=surfaces.read(facts, inputs))
     found = decisions.decide(
         parameters["controls"], facts, inputs, parameters["exceptions"], parameters["today"]
     )
-    changes = undo.chosen(
-        facts["state"]["changes"],
-        parameters["scope"],
-        found,
-        parameters["scope_controls"],
-        flags=facts["flags"],
-    )
-    targets = undo.targets(changes)
-    left = undo.stays(targets, facts, inputs)
-    staying = [
-        "%s: %s" % (undo.worded(one), left[one["key"]]) for one in targets if one["key"] in left
-    ]
-    targets = [one for one in targets if one["key"] not in left]
+    targets, staying = to_take_back(facts, parameters, inputs, found)
     restart = foreseen(found, facts, parameters, targets)
     if decisions.hold_upgrade(found, restart):
         restart = foreseen(found, facts, parameters, targets)
@@ -95,8 +93,11 @@ def answer(parameters):
         apply=to_do(found, decisions.applied(found, facts), targets),
         undo=[undo.worded(one) for one in targets],
         left=staying,
+        undo_runs=undo.runs(facts["state"]["changes"], targets),
         restart=restart,
     )
+    if parameters["scope"] == "run":
+        result["undo_run"] = parameters["scope_run"] or result["recorded"]["run"]
     result["restart"]["work"] = bool(
         result["restart"]["needed"] != "none"
         or result["apply"]
@@ -109,7 +110,26 @@ def answer(parameters):
 def nothing(refused, facts):
     """An answer in which nothing is decided."""
     empty = {"decisions": {}, "restart": {}, "undo": [], "left": [], "apply": {}}
-    return dict(empty, refused=refused, facts=facts)
+    return dict(empty, undo_run="", undo_runs=[], refused=refused, facts=facts)
+
+
+def to_take_back(facts, parameters, inputs, found=None):
+    """`(targets, staying)`: what undo would take back, and what it would leave, in words. The scope removed needs the decisions."""
+    changes = undo.chosen(
+        facts["state"]["changes"],
+        parameters["scope"],
+        found or {},
+        parameters["scope_controls"],
+        parameters["scope_run"],
+        flags=facts["flags"],
+    )
+    targets = undo.targets(changes)
+    left = undo.stays(targets, facts, inputs)
+    left.update(undo.built_upon(targets, facts["state"]["changes"], parameters["scope"]))
+    staying = [
+        "%s: %s" % (undo.worded(one), left[one["key"]]) for one in targets if one["key"] in left
+    ]
+    return [one for one in targets if one["key"] not in left], staying
 
 
 def foreseen(found, facts, parameters, targets):
@@ -182,6 +202,7 @@ def main():
             "today": {"type": "str", "required": True},
             "scope": {"type": "str", "default": "removed"},
             "scope_controls": {"type": "list", "elements": "str", "default": []},
+            "scope_run": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )

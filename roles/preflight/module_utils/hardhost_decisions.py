@@ -37,6 +37,7 @@ from ansible.module_utils.hardhost_preconditions import (
 from ansible.module_utils.hardhost_problems import allows, new_problems
 from ansible.module_utils.hardhost_redaction import redact
 from ansible.module_utils.hardhost_state import owned
+from ansible.module_utils.hardhost_undo import options_back
 
 UPGRADE = "docker_engine/engine_updated"
 # live-restore keeps containers started with --rm from here on (moby#46857; measured on 20.10.24 and 26.1.5).
@@ -47,8 +48,11 @@ OLDEST, NEWEST = (
 )  # engines of which the gates and traps are known: from OLDEST on, below NEWEST
 
 
-def refusal(facts):
-    """Why nothing can be done safely on this host; "" where that is not so."""
+def refusal(facts, back=None):
+    """Why nothing can be done safely on this host; "" where that is not so.
+
+    `back` is what a rollback takes back: any engine may be left, and daemon.json is judged as it will be then.
+    """
     info, engine = facts["info"], facts["engine"]
     if facts["os"]["family"] not in ("debian", "redhat"):
         return "unsupported operating system %s; supported are the Debian and Red Hat families" % (
@@ -61,7 +65,7 @@ def refusal(facts):
     if any(option.startswith("name=rootless") for option in info.get("SecurityOptions", [])):
         return "the daemon runs rootless; this project hardens the system's daemon"
     version = engine["version"] or engine["candidate"]
-    if version and not allows(">=%s,<%s" % (OLDEST, NEWEST), version):
+    if back is None and version and not allows(">=%s,<%s" % (OLDEST, NEWEST), version):
         return "unsupported engine %s; supported are %s to 29" % (version, OLDEST)
     if facts["daemon_json"]["error"]:
         return "%s; mend it by hand: it is not touched" % facts["daemon_json"]["error"]
@@ -89,10 +93,15 @@ def refusal(facts):
             "%s: dockerd runs, but starts no container and would not survive a restart; start containerd first"
             % (facts["containerd_error"])
         )
-    wrong = new_problems(unflagged(facts), running_daemon.accepted(facts), **context(facts))
+    options, state = unflagged(facts), "stands"
+    if back is not None:
+        leaves_back = [one for one in back if one["kind"] == "daemon_json_leaf"]
+        options, state = options_back(options, leaves_back)[0], "would be after this rollback"
+    wrong = new_problems(options, running_daemon.accepted(facts), **context(facts))
     if wrong:
-        return "dockerd would not work with %s as it stands: %s" % (
+        return "dockerd would not work with %s as it %s: %s" % (
             facts["daemon_json"]["path"],
+            state,
             "; ".join(text for _key, text in wrong),
         )
     return facts["state_error"]

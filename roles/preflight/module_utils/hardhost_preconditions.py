@@ -91,8 +91,7 @@ def log_target_usable(facts, inputs, control):
         return hold(
             "IT IS IN FORCE, AND NO CONTAINER STARTS: %s" % problem,
             "start the collector, or open the way to it; or take it back for now: rollback.yml with "
-            "hardhost_rollback_scope: controls and hardhost_rollback_controls: [%s]"
-            % control["id"],
+            "hardhost_rollback_controls: [%s]" % control["id"],
         )
     return hold(
         "%s: no container would start with it" % problem,

@@ -35,14 +35,25 @@ def chosen(changes, scope, decisions, controls=(), run="", flags=()):
     if scope == "controls":
         return [change for change in changes if change["control"] in controls]
     if scope == "run":
-        # By the order of the records: names of runs hold the controller's clock, and controllers disagree.
-        last = run or (max(changes, key=lambda change: change["number"])["run"] if changes else "")
-        return [change for change in changes if change["run"] == last]
+        wanted = run or last_run(changes)
+        return [change for change in changes if change["run"] == wanted]
     return [
         change
         for change in changes
         if change["kind"] not in ONE_WAY and not _kept(change, decisions, flags)
     ]
+
+
+def last_run(changes):
+    """The run that has recorded the newest of these changes; "" where there is none."""
+    # By the order of the records: names of runs hold the controller's clock, and controllers disagree.
+    return max(changes, key=lambda change: change["number"])["run"] if changes else ""
+
+
+def runs(changes, chosen_targets):
+    """The runs that these targets are of, oldest first."""
+    numbers = {number for one in chosen_targets for number in one["numbers"]}
+    return list(dict.fromkeys(one["run"] for one in changes if one["number"] in numbers))
 
 
 def _kept(change, decisions, flags):
@@ -158,6 +169,25 @@ def stays(all_targets, facts, inputs):
             in_use or any(_owner(line) == one["ours"]["value"] for line in ranges)
         ):
             found[one["key"]] = "its range stays"
+    return found
+
+
+def built_upon(all_targets, changes, scope):
+    """`{key: why}` of the targets of one run whose control a later run has changed again: what that one built upon stays."""
+    found = {}
+    for one in all_targets if scope == "run" else []:
+        later = [
+            change
+            for change in changes
+            if change["number"] > max(one["numbers"])
+            and change["control"] in one["controls"]
+            and change["run"] not in runs(changes, [one])
+        ]
+        if later:
+            found[one["key"]] = "run %s has changed %s since; take that one back first" % (
+                later[-1]["run"],
+                later[-1]["control"],
+            )
     return found
 
 

@@ -17,6 +17,7 @@ description:
 options:
   scope: {type: str, required: true, choices: [removed, all, run, controls], description: What to take back.}
   controls: {type: list, elements: str, default: [], description: The ids for the scope controls.}
+  scope_run: {type: str, default: '', description: 'For the scope run, the run to take back; else the last one of this host.'}
   decisions: {type: dict, default: {}, description: Those of preflight; for the scope removed.}
   inputs: {type: dict, default: {}, description: docker_daemon_accept_data_root_change and docker_restart_stop_containers.}
   conflicts: {type: str, default: stop, choices: [stop, leave], description: What to do where somebody changed it since.}
@@ -34,6 +35,7 @@ EXAMPLES = r"""
 RETURN = r"""
 undone: {type: list, returned: always, description: What was taken back.}
 left: {type: list, returned: always, description: 'What stays, and why.'}
+runs: {type: list, returned: always, description: 'The runs that it was of, oldest first.'}
 """
 
 import grp
@@ -102,13 +104,16 @@ class Work:
             parameters["scope"],
             parameters["decisions"],
             parameters["controls"],
+            parameters["scope_run"],
             flags=facts["flags"],
         )
         found = undo.targets(changes)
         left = undo.stays(found, facts, parameters["inputs"])
+        left.update(undo.built_upon(found, self.state["changes"], parameters["scope"]))
         left.update(profiles_in_use(found, facts["containers"]))
         left.update(selinux.out_of_reach(found, facts["selinux"]))
         self.targets = [one for one in found if one["key"] not in left]
+        self.runs = undo.runs(changes, self.targets)
         self.left = [
             "%s stays: %s" % (undo.worded(one), left[one["key"]])
             for one in found
@@ -746,6 +751,7 @@ def apply(parameters, check_mode):
         "changed": bool(work.steps),
         "undone": [redact_text(text) for text in work.undone],
         "left": [redact_text(text) for text in work.left],
+        "runs": work.runs,
         "diff": work.diffs,
     }
 
@@ -759,6 +765,7 @@ def main():
                 "choices": ["removed", "all", "run", "controls"],
             },
             "controls": {"type": "list", "elements": "str", "default": []},
+            "scope_run": {"type": "str", "default": ""},
             "decisions": {"type": "dict", "default": {}},
             "inputs": {"type": "dict", "default": {}},
             "conflicts": {"type": "str", "default": "stop", "choices": ["stop", "leave"]},

@@ -126,14 +126,20 @@ def test_every_play_is_for_the_group_alone_and_gathers_nothing(library: Library,
 
 def test_rollback_takes_back_everything_unless_told_otherwise(library: Library) -> None:
     first, second = playbook(rendered(library), "rollback.yml")
-    assert (
-        first["roles"][0]["vars"]["preflight_scope"]
-        == "{{ hardhost_rollback_scope | default('all') }}"
+    scope = (
+        "{{ hardhost_rollback_scope | default('controls' if hardhost_rollback_controls is defined "
+        "else 'run' if hardhost_rollback_run is defined else 'all') }}"
     )
+    assert first["roles"][0]["vars"] == {
+        "preflight_scope": scope,
+        "preflight_scope_controls": "{{ hardhost_rollback_controls | default([]) }}",
+        "preflight_scope_run": "{{ hardhost_rollback_run | default('') }}",
+    }
     assert [role["role"] for role in second["roles"]] == ["undo", "docker_restart"]
     assert second["roles"][0]["vars"] == {
-        "undo_scope": "{{ hardhost_rollback_scope | default('all') }}",
+        "undo_scope": scope,
         "undo_controls": "{{ hardhost_rollback_controls | default([]) }}",
+        "undo_scope_run": "{{ hardhost_undo_run }}",
     }
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils import hardhost_facts
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils.hardhost_options import ABSENT
 
-from tests.unit.roles.hosts import container, control, facts, module
+from tests.unit.roles.hosts import TODAY, Json, container, control, facts, module
 
 docker_host_facts = module("preflight", "docker_host_facts")
 
@@ -57,6 +59,46 @@ def test_only_roles_with_something_to_change_are_called() -> None:
 def test_somebody_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker_host_facts.os, "geteuid", lambda: 1000)
     assert "become" in docker_host_facts.answer({"controls": [control("a/b")]})["refused"]
+
+
+GONE = {"present": True, "value": "/srv/moved/seccomp.json"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "refused", "run"),
+    [
+        ({"scope": "removed"}, "as it stands", ""),
+        ({"scope": "all"}, "", ""),
+        ({"scope": "run"}, "", "r2"),
+        ({"scope": "run", "scope_run": "r1"}, "after this rollback", ""),
+        ({"scope": "controls", "scope_controls": ["a/b"]}, "", ""),
+        ({"scope": "controls", "scope_controls": ["a/c"]}, "after this rollback", ""),
+    ],
+)
+def test_a_rollback_may_take_back_what_keeps_dockerd_down(
+    parameters: Json, refused: str, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state: Json = states.empty()
+    for name, control_, leaf, after in (
+        ("r1", "a/c", "icc", {"present": True, "value": False}),
+        ("r2", "a/b", "seccomp-profile", GONE),
+    ):
+        before = ("daemon_json_leaf", "/etc/docker/daemon.json", ABSENT)
+        states.record(state, name, control_, *before, after, leaf=[leaf])
+    options = {"icc": False, "seccomp-profile": GONE["value"]}
+    host = facts(options, engine={"running": False}, process=None, state=state)
+    monkeypatch.setattr(docker_host_facts.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(docker_host_facts, "wait_for_daemon", lambda: None)
+    monkeypatch.setattr(hardhost_facts, "collect", lambda: {**host, "info": {}})
+    given = {"controls": [], "inputs": {}, "texts": {}, "exceptions": [], "today": TODAY}
+    found = docker_host_facts.answer({**given, "scope_controls": [], "scope_run": "", **parameters})
+    assert refused in found["refused"]
+    assert bool(found["refused"]) == bool(refused)
+    assert found["undo_run"] == run
+    assert found["recorded"] == {"run": "r2", "controls": ["a/b", "a/c"]}
+    if not refused:
+        assert "/etc/docker/daemon.json: seccomp-profile (a/b)" in found["undo"]
+        assert found["undo_runs"][-1] == "r2"
 
 
 def test_identities_are_read_line_by_line(tmp_path: Path) -> None:

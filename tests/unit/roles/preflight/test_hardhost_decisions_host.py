@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import hardhost_decisions as decisions
+from ansible.module_utils import hardhost_state as states
+from ansible.module_utils import hardhost_undo as undo
+from ansible.module_utils.hardhost_options import ABSENT
 
 from tests.unit.roles.hosts import TODAY, Json, container, control, daemon_json, facts
 
@@ -81,6 +84,60 @@ class TestRefusal:
     )
     def test_other_hosts_are_not(self, host: Json) -> None:
         assert decisions.refusal(host) == ""
+
+
+def down(options: Json, *ours: str) -> Json:
+    """A host whose dockerd does not come up with these options; `ours` are keys of a run."""
+    state: Json = states.empty()
+    for key in ours:
+        after = {"present": True, "value": options[key]}
+        leaf = ("daemon_json_leaf", daemon_json(None)["path"], ABSENT, after)
+        states.record(state, "r1", f"docker_daemon/{key}", *leaf, leaf=[key])
+    stopped = facts(options, engine={"running": False}, process=None, state=state)
+    return {**stopped, "info": {}}
+
+
+class TestRefusalOfARollback:
+    GONE = {"seccomp-profile": "/srv/moved/seccomp.json"}
+    TLS = {"tls": True, "tlscert": "/srv/moved/cert.pem", "tlskey": "/srv/moved/key.pem"}
+
+    def refused(self, host: Json, *keys: str) -> str:
+        controls = [f"docker_daemon/{key}" for key in keys]
+        changes = undo.chosen(host["state"]["changes"], "controls", {}, controls)
+        text: str = decisions.refusal(host, undo.targets(changes))
+        return text
+
+    @pytest.mark.parametrize("options", [GONE, TLS])
+    def test_not_for_what_it_takes_back(self, options: Json) -> None:
+        host = down({"icc": False, **options}, *options)
+        assert "as it stands" in decisions.refusal(host), "a converge would not mend it"
+        assert self.refused(host, *options) == ""
+
+    def test_for_what_it_leaves_of_ours(self) -> None:
+        text = self.refused(down({"icc": False, **self.GONE}, "icc", *self.GONE), "icc")
+        assert "as it would be after this rollback: seccomp-profile /srv/moved" in text
+
+    def test_for_what_is_somebody_elses(self) -> None:
+        host = down({"icc": False, "mtu": "1400", **self.GONE}, "icc", *self.GONE)
+        text = self.refused(host, "icc", *self.GONE)
+        assert "mtu is a str" in text
+        assert "seccomp" not in text
+
+    def test_for_what_was_changed_since(self) -> None:
+        host = down(self.GONE, *self.GONE)
+        host["daemon_json"] = daemon_json({"seccomp-profile": "/srv/theirs.json"})
+        assert "seccomp-profile /srv/theirs.json" in self.refused(host, *self.GONE)
+
+    @pytest.mark.parametrize("version", ["19.03.15", "30.0.1"])
+    def test_not_for_the_engine(self, version: str) -> None:
+        host = facts(engine={"version": version})
+        assert "unsupported engine" in decisions.refusal(host)
+        assert decisions.refusal(host, []) == ""
+
+    def test_for_everything_else(self) -> None:
+        assert "snap" in decisions.refusal(facts(snap=True), [])
+        broken = {**facts(), "daemon_json": daemon_json(None, "daemon.json:1: not JSON")}
+        assert "not JSON" in decisions.refusal(broken, [])
 
 
 class TestRestart:

@@ -94,6 +94,30 @@ class TestChosen:
         assert undo.chosen([], "run", {}) == []
 
 
+class TestRuns:
+    AGAIN = ("r3", "docker_daemon/icc", ["ip"], ABSENT, present("127.0.0.1"))
+
+    def test_the_last_is_the_last_that_recorded_something(self) -> None:
+        """Whatever the controllers' clocks have put into their names."""
+        assert undo.last_run(recorded(LOG, ICC)) == "r1"
+        assert undo.last_run([]) == ""
+
+    def test_those_of_what_is_taken_back(self) -> None:
+        changes = recorded(ICC, LOG, self.AGAIN)
+        assert undo.runs(changes, undo.targets(changes)) == ["r1", "r2", "r3"]
+        assert undo.runs(changes, undo.targets(changes[1:2])) == ["r2"]
+
+    def test_what_a_later_run_has_built_upon_stays(self) -> None:
+        changes = recorded(ICC, LOG, self.AGAIN)
+        first = undo.targets(undo.chosen(changes, "run", {}, run="r1"))
+        (why,) = undo.built_upon(first, changes, "run").values()
+        assert why == "run r3 has changed docker_daemon/icc since; take that one back first"
+        for run in ("r2", "r3"):
+            later = undo.targets(undo.chosen(changes, "run", {}, run=run))
+            assert undo.built_upon(later, changes, "run") == {}
+        assert undo.built_upon(first, changes, "controls") == {}
+
+
 class TestTargets:
     def test_the_oldest_before_and_the_newest_after_count(self) -> None:
         again = ("r3", "docker_daemon/icc", ["icc"], present(True), present(False))

@@ -165,6 +165,27 @@ def test_the_last_line_is_about_dockerd(restart: dict[str, Any], text: str) -> N
     assert text in last
 
 
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (
+            {"undo": ["daemon.json: icc"], "undo_run": "r2", "undo_runs": ["r2"]},
+            "  will be taken back (run r2)\n    daemon.json: icc\n",
+        ),
+        (
+            {"undo": ["daemon.json: icc"], "undo_runs": ["r1", "r2"]},
+            "  will be taken back (run r1, r2)\n    daemon.json: icc\n",
+        ),
+        ({"undo_run": "r2"}, "  nothing is left to take back of run r2\n"),
+        ({}, "  nothing is left to take back\n"),
+    ],
+)
+def test_a_rollback_says_of_which_runs_it_is(answer: dict[str, Any], text: str) -> None:
+    artifact = preflight.describe(PLAN, "db1", {**found(), **answer}, {})
+    assert artifact["undo_runs"] == answer.get("undo_runs", [])
+    assert text in preflight.worded_undo(artifact)
+
+
 def test_a_refused_host_has_one_line() -> None:
     assert shown({"refused": "Docker comes from snap"}) == "db1  left alone: Docker comes from snap"
 

@@ -55,12 +55,12 @@ class Host:
         host["state"] = states.load()
         return host
 
-    def had_set(self, leaf: list[str], before: Json, after: Json) -> None:
+    def had_set(self, leaf: list[str], before: Json, after: Json, run: str = "r1") -> None:
         """Record a change of daemon.json that an earlier run made."""
         with states.locked():
             state = states.load()
             states.record(
-                state, "r1", "a/b", "daemon_json_leaf", str(self.path), before, after, leaf=leaf
+                state, run, "a/b", "daemon_json_leaf", str(self.path), before, after, leaf=leaf
             )
             states.save(state)
 
@@ -73,7 +73,7 @@ class Host:
 
     def undo(self, check: bool = False, **parameters: Any) -> Json:
         given = {"scope": "all", "controls": [], "decisions": {}, "inputs": {}, "conflicts": "stop"}
-        given["ended"] = ""
+        given.update(ended="", scope_run="")
         found: Json = undo.apply(
             {**given, "run": "r2", "holder": "ops@bastion", **parameters}, check
         )
@@ -113,6 +113,33 @@ def test_the_old_bytes_owner_and_mode_return(host: Host) -> None:
     host.undo()
     assert host.path.read_bytes() == old
     assert (host.path.stat().st_mode & 0o7777, host.path.stat().st_mtime_ns) == (0o640, 10**18)
+
+
+def test_of_one_run_nothing_else_is_taken_back(host: Host) -> None:
+    """Where it never came, nothing changes: not what the last run of that host was."""
+    host.path.write_text('{"icc": false}')
+    host.had_set(["icc"], ABSENT, present(False))
+    found = host.undo(scope="run", scope_run="r9")
+    assert (found["changed"], found["runs"]) == (False, [])
+    assert host.path.read_text() == '{"icc": false}'
+    found = host.undo(scope="run", scope_run="r1")
+    assert (found["changed"], found["runs"]) == (True, ["r1"])
+    assert not host.path.exists()
+
+
+def test_a_run_is_not_taken_back_from_under_a_later_one(host: Host) -> None:
+    """Its value would count as somebody else's change."""
+    host.path.write_text('{"icc": false, "mtu": 1300}')
+    host.had_set(["mtu"], ABSENT, present(1400))
+    host.had_set(["mtu"], present(1400), present(1300), "r5")
+    found = host.undo(scope="run", scope_run="r1", conflicts="leave")
+    assert not found["changed"]
+    assert "run r5 has changed a/b since" in found["left"][0]
+    assert len(states.load()["changes"]) == 2
+    host.undo(scope="run", scope_run="r5")
+    assert json.loads(host.path.read_text())["mtu"] == 1400
+    host.undo(scope="run", scope_run="r1")
+    assert json.loads(host.path.read_text()) == {"icc": False}
 
 
 def recorded_kinds() -> set[str]:
