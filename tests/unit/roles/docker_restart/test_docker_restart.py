@@ -75,6 +75,17 @@ def test_switching_to_user_namespaces_stops_containers_first(state_directory: Pa
     assert (job(host)["stop_first"], job(facts())["stop_first"]) == (True, False)
 
 
+def test_the_storage_driver_in_force_stops_nothing_first(state_directory: Path) -> None:
+    wanted = {"storage-driver": "overlay2"}
+    stops = [
+        job(started_with(facts(wanted, process=NEWER, info={"Driver": driver}), b"{}"))[
+            "stop_first"
+        ]
+        for driver in ("overlay2", "btrfs")
+    ]
+    assert stops == [False, True]
+
+
 @pytest.mark.parametrize(
     ("outcome", "text"),
     [
