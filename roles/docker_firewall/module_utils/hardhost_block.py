@@ -26,6 +26,11 @@ PROTOCOLS = ("tcp", "udp", "sctp")
 PORTS = re.compile(r"\d{1,5}(:\d{1,5})?")
 # A rule after which a packet to a container may not come past those that follow: Docker's own, and what accepts.
 LETS_THROUGH = re.compile(r" -j (ACCEPT|DOCKER\S*)( |$)| -[io] (docker0|br-\S+) ")
+# Bridges that get their name from Docker. Others are its by a rule of its own: of engines before 28 in FORWARD, of later ones in
+# DOCKER-BRIDGE, of 28.0.0 in DOCKER.
+DOCKERS = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}")
+DOCKERS_RULE = re.compile(r"-A DOCKER .*-o (\S+) -j DROP|-A .*-o (\S+) -j DOCKER")
+NOT_FOR_CONTAINERS = re.compile(r"-A %s (?:-i (\S+) )?-o ([\w.-]+) -j RETURN" % CHAIN)
 KEYS = {"cidr", "port", "proto"}
 MADE_BY = "# Written by hardhost (%s); rollback.yml takes it back.\n"
 # Loaded before Docker starts: no port is published before the rules are there. Nothing is taken away when it stops: a
@@ -72,6 +77,29 @@ load() {
     "$1-restore" -w 10 --noflush
     first "$1" %s %s
 }
+# The bridges that Docker's own rules name.
+bridges() {
+    "$1" -w 10 -S | sed -n -e 's/^-A DOCKER .*-o \\([^ ]*\\) -j DROP$/\\1/p' -e 's/^-A .*-o \\([^ ]*\\) -j DOCKER$/\\1/p'
+}
+# What was readdressed by others: it leaves by what is no bridge of Docker's; any may be one while Docker has no rules. And what
+# goes back to the bridge that it came from, where Docker made that: one of others may have outsiders on it.
+not_for_containers() {
+    known=$(bridges iptables; bridges "$1")
+    for path in /sys/class/net/*; do
+        name=${path##*/}
+        case $name in
+        -* | *[!A-Za-z0-9_.-]*) ;;
+        docker0 | docker_gwbridge | br-%s)
+            echo "-A %s -i $name -o $name -j RETURN"
+            ;;
+        *)
+            [ ! -e "$path/brport" ] || continue
+            if [ -e "$path/bridge" ] && { [ ! "$known" ] || echo "$known" | grep -q -x -F -e "$name"; }; then continue; fi
+            echo "-A %s -o $name -j RETURN"
+            ;;
+        esac
+    done
+}
 """
 # Docker's own jump. It makes none for IPv6 where it leaves that to docker-proxy, and there nothing is forwarded to it.
 FORWARD_TEXT = """first iptables FORWARD %s
@@ -116,7 +144,7 @@ def _wrong(one):
 
 
 def rules(entries, family):
-    """The rules of the block as `iptables -S` words them."""
+    """The rules of the block as `iptables -S` words them, without those that go by the host's interfaces."""
     found = [
         "-A %s -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN" % CHAIN,
         # Only what was sent to a published port: what containers send out is none of our business.
@@ -140,10 +168,12 @@ def _allowed(one, network):
 
 def script(entries):
     """What loads the block, whole and in one step, and puts the jump to it first."""
-    text = SCRIPT_TEXT % (ABOVE, ABOVE, ABOVE, CHAIN)
+    text = SCRIPT_TEXT % (ABOVE, ABOVE, ABOVE, CHAIN, "[0-9a-f]" * 12, CHAIN, CHAIN)
     for tool, family in sorted(TOOLS.items(), key=lambda one: one[1]):
-        lines = ["*filter", ":%s - [0:0]" % CHAIN] + rules(entries, family) + ["COMMIT"]
-        text += "load %s <<'END'\n%s\nEND\n" % (tool, "\n".join(lines))
+        *lets, drops = rules(entries, family)
+        lines = ["*filter", ":%s - [0:0]" % CHAIN] + lets
+        lines += ["$(not_for_containers %s)" % tool, drops, "COMMIT"]
+        text += "load %s <<END\n%s\nEND\n" % (tool, "\n".join(lines))
     return text + FORWARD_TEXT % (ABOVE, ABOVE) + NAT_TEXT % ABOVE
 
 
@@ -173,13 +203,26 @@ def live(tool, table="filter"):
 def not_in_force(entries, tool):
     """Why the block does not hold for one family; "" where it does."""
     there = live(tool)
-    if there.get(CHAIN) != rules(entries, TOOLS[tool]):
+    block = [rule for rule in there.get(CHAIN, []) if not not_for_containers(rule, there)]
+    if block != rules(entries, TOOLS[tool]):
         return "%s: the chain %s is not as wanted" % (tool, CHAIN)
     if not (there.get(ABOVE) or [""])[0].startswith("-A %s -j %s" % (ABOVE, CHAIN)):
         return "%s: %s does not begin with it" % (tool, ABOVE)
     if tool == "iptables" and not passed_by(there):
         return "%s: what is forwarded does not come past %s first" % (tool, ABOVE)
     return ""
+
+
+def not_for_containers(rule, there):
+    """Whether a rule lets through only what leaves by no bridge of Docker's, or by the one that it came from; see the script."""
+    found = NOT_FOR_CONTAINERS.fullmatch(rule)
+    if not found:
+        return False
+    came, left = found.groups()
+    if DOCKERS.fullmatch(left):
+        return came == left
+    named = [DOCKERS_RULE.fullmatch(one) for chain in there.values() for one in chain]
+    return came is None and not any(left in one.groups() for one in named if one)
 
 
 def timer_runs():

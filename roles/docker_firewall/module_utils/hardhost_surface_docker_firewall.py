@@ -7,6 +7,8 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
+import re
+
 from ansible.module_utils import hardhost_block as block
 from ansible.module_utils import hardhost_docker as docker
 from ansible.module_utils import hardhost_files as files
@@ -15,6 +17,8 @@ from ansible.module_utils import hardhost_published as published_ports
 from ansible.module_utils import hardhost_running as running
 from ansible.module_utils.hardhost_preconditions import hold
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - as Docker names it
+INGRESS = re.compile(r"-A DOCKER-INGRESS -p (\w+) .*--dport (\d+) -j DNAT ")
 RULES_GONE = "Docker's rules for published ports are gone from table nat"
 
 
@@ -66,9 +70,18 @@ def changes(control, facts, _inputs):
     return shown
 
 
-def observe(_facts, _inputs, settings):
-    """What the checks want to know: published ports, why the block does not hold, and per tool the ports that get past it."""
-    found = {"published": published(), "wrong": [], "past": {}}
+def observe(facts, _inputs, settings):
+    """What the checks want to know: published ports, why the block does not hold, and per tool the ports that get past it.
+
+    `unread`: why not all published ports could be told; "" where all were.
+    """
+    found = {"published": published(), "unread": "", "wrong": [], "past": {}}
+    if facts["info"].get("Swarm", "inactive") not in ("inactive", ""):
+        rules = block.live("iptables", "nat")
+        found["published"] += ingress(rules)
+        found["unread"] = (
+            "" if rules else "the ports of the swarm's services: see `iptables -t nat -S`"
+        )
     for identifier, given in settings.items():
         allow = entries(given)
         if allow:
@@ -105,6 +118,19 @@ def published():
                 worded = "%d/%s" % (port["PublicPort"], port.get("Type", "tcp"))
                 found.append({"container": name, "address": port.get("IP", ""), "port": worded})
     return found
+
+
+def ingress(rules):
+    """Ports that a node of a swarm opens for services, on every address; shape as `published`. By the chains that `live` gives of nat.
+
+    The API lists none of them, and workers know no services.
+    """
+    ports = [INGRESS.match(rule) for rule in rules.get("DOCKER-INGRESS", [])]
+    return [
+        {"container": "(service)", "address": EVERYWHERE, "port": "%s/%s" % one.group(2, 1)}
+        for one in ports
+        if one
+    ]
 
 
 def global_ipv6(path="/proc/net/if_inet6"):

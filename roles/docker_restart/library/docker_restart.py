@@ -133,8 +133,7 @@ def withheld(facts, parameters, step):
 
 def moves(facts):
     """Whether the restart gives containers and images another home."""
-    changed = options.changed_keys(running.accepted(facts), facts["daemon_json"]["options"])
-    return any(key in hardhost_keys.DATA_ROOT_KEYS for key in changed)
+    return decisions.moves(facts, facts["daemon_json"]["options"])
 
 
 def describe_job(facts, parameters, step):

@@ -42,6 +42,9 @@ from ansible.module_utils.hardhost_undo import options_back
 UPGRADE = "docker_engine/engine_updated"
 # live-restore keeps containers started with --rm from here on (moby#46857; measured on 20.10.24 and 26.1.5).
 KEEPS_AUTO_REMOVE = "24.0.8"
+# Storage drivers that dockerd takes again where none is named, and that name no other store: not vfs, which has to be named, and
+# not zfs and fuse-overlayfs, by which 29.0 means containerd's (moby daemon/graphdriver/driver.go, determineImageStoreChoice).
+TAKEN_AGAIN = ("btrfs", "overlay2")
 OLDEST, NEWEST = (
     "20.10",
     "30",
@@ -523,12 +526,38 @@ def _without_collector(facts):
     )
 
 
+def moves(facts, options):
+    """Whether a restart into these options gives containers, images, volumes and networks another home."""
+    before = running_daemon.accepted(facts)
+    changed = [key for key in changed_keys(before, options) if key in DATA_ROOT_KEYS]
+    return any(
+        key != "storage-driver" or not _same_store(facts, before, options) for key in changed
+    )
+
+
+def _same_store(facts, before, options):
+    """Whether a storage driver that is written out, or no longer, is the one in force, and images stay where they are.
+
+    Where none is named dockerd takes the one that its data root holds.
+    """
+    named_there = [one["storage-driver"] for one in (before, options) if "storage-driver" in one]
+    driver = facts["info"].get("Driver")
+    status = dict(pair for pair in facts["info"].get("DriverStatus") or [] if len(pair) == 2)
+    features = options.get("features")
+    return (
+        named_there == [driver]
+        and driver in TAKEN_AGAIN
+        and "containerd" not in status.get("driver-type", "")
+        and not (isinstance(features, dict) and features.get("containerd-snapshotter") is True)
+    )
+
+
 def stopped_by_restart(facts, options):
     """`(why, containers)`: the running containers that a restart into these options stops, [] where it keeps them all."""
     busy = running(facts)
     if not busy:
         return "", []
-    if any(key in DATA_ROOT_KEYS for key in changed_keys(running_daemon.accepted(facts), options)):
+    if moves(facts, options):
         return "containers run, and dockerd is to move to another data root", busy
     if context(facts)["swarm"]:
         return "containers run, and live-restore does not work on a swarm node", busy

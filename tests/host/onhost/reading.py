@@ -80,9 +80,12 @@ def _packet_filter(bridge):
 
 
 def has_docker(rules, nftables):
-    """Whether `iptables -S` shows a chain of Docker in use, or `nft list ruleset` its table."""
+    """Whether `iptables -S` shows a chain of Docker in use, or `nft list ruleset` its table.
+
+    Not DOCKER-USER: the timer of docker_firewall brings back the jump to it, and no rule of Docker.
+    """
     return bool(
-        re.search(r"^-A FORWARD .*-j DOCKER", rules, re.MULTILINE)
+        re.search(r"^-A FORWARD .*-j DOCKER(?!-USER\b)", rules, re.MULTILINE)
         or re.search(r"^table \w+ docker-bridges", nftables, re.MULTILINE)
     )
 

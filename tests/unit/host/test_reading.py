@@ -17,6 +17,18 @@ ENGINE_20 = """-P FORWARD DROP
 -A FORWARD -i docker0 -o docker0 -j DROP
 """
 ENGINE_28 = "-A DOCKER-FORWARD -i docker0 -o docker0 -j DROP\n"
+# `nft flush ruleset`, and the timer of docker_firewall since.
+AFTER_A_FLUSH = """-P INPUT ACCEPT
+-P FORWARD ACCEPT
+-P OUTPUT ACCEPT
+-N DOCKER-USER
+-N HARDHOST-DOCKER
+-A FORWARD -j DOCKER-USER
+-A DOCKER-USER -j HARDHOST-DOCKER
+-A HARDHOST-DOCKER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
+-A HARDHOST-DOCKER -m conntrack ! --ctstate DNAT -j RETURN
+-A HARDHOST-DOCKER -j DROP
+"""
 NFTABLES = """table ip docker-bridges {
 \tchain filter-forward-in__docker0 {
 \t\tct state established,related counter accept
@@ -108,7 +120,10 @@ def test_a_seccomp_profile_changed_after_the_start_is_noticed(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("rules", "nftables", "expected"),
     [
-        ("-N DOCKER\n-A FORWARD -j DOCKER-USER\n", "", True),
+        ("-N DOCKER\n-A FORWARD -j DOCKER-USER\n", "", False),
+        (AFTER_A_FLUSH, "", False),
+        (AFTER_A_FLUSH + "-A FORWARD -j DOCKER-ISOLATION-STAGE-1\n", "", True),
+        (AFTER_A_FLUSH + "-A FORWARD -j DOCKER-FORWARD\n", "", True),
         ("-N DOCKER\n-A FORWARD -o docker0 -j DOCKER\n", "", True),
         ("-N DOCKER\n-N DOCKER-USER\n", "", False),
         ("", "table ip docker-bridges {\n", True),

@@ -78,6 +78,57 @@ def test_the_script_is_one_the_shell_understands(tmp_path: Path) -> None:
     assert lines.count("-A HARDHOST-DOCKER -j DROP") == 2
 
 
+HEX = "br-0123456789ab"
+# As `iptables -S` words them with 20.10.24, 28.0.0 and 29.
+OLDER = [f"-A FORWARD -o {name} -j DOCKER" for name in ("docker0", HEX, "apps0")]
+WITH_SETS = [f"-A DOCKER ! -i {name} -o {name} -j DROP" for name in ("docker0", HEX, "apps0")]
+NEWER = [f"-A DOCKER-BRIDGE -o {name} -j DOCKER" for name in ("docker0", HEX, "apps0")]
+HAIRPINS = [f"-A HARDHOST-DOCKER -i {name} -o {name} -j RETURN" for name in (HEX, "docker0")]
+BRIDGES = ("apps0", HEX, "br-lan", "docker0", "virbr0")
+
+
+@pytest.mark.parametrize(
+    ("dockers", "passed"),
+    [
+        (OLDER, ["br-lan", "eth0", "virbr0"]),
+        (WITH_SETS, ["br-lan", "eth0", "virbr0"]),
+        (NEWER, ["br-lan", "eth0", "virbr0"]),
+        (["-A DOCKER-USER -j HARDHOST-DOCKER"], ["eth0"]),  # any bridge may be Docker's
+    ],
+)
+def test_what_others_readdress_is_let_through(
+    dockers: list[str], passed: list[str], tmp_path: Path
+) -> None:
+    """The script, with these interfaces and these rules of Docker."""
+    net, programs = tmp_path / "net", tmp_path / "programs"
+    programs.mkdir()
+    for name in (*BRIDGES, "eth0", "odd+", "veth1"):
+        (net / name).mkdir(parents=True)
+    for name in BRIDGES:
+        (net / name / "bridge").mkdir()
+    (net / "veth1" / "brport").mkdir()
+    rules = tmp_path / "rules"
+    rules.write_text("\n".join(dockers) + "\n")
+    for tool in block.TOOLS:
+        stub(programs / tool, f"case $* in '-w 10 -S') cat {rules} ;; *' -D '*) exit 1 ;; esac")
+        stub(programs / f"{tool}-restore", f"cat > {tmp_path}/{tool}.loaded")
+    text = block.script(ALLOW).replace("/sys/class/net", str(net))
+    text = text.replace("PATH=", f"PATH={programs}:").replace("/run/", f"{tmp_path}/")
+    subprocess.run(["sh", "-c", text], check=True, timeout=60)
+    for tool, family in block.TOOLS.items():
+        loaded = (tmp_path / f"{tool}.loaded").read_text().splitlines()
+        lets = [f"-A HARDHOST-DOCKER -o {name} -j RETURN" for name in passed]
+        static = block.rules(ALLOW, family)
+        found = [line for line in loaded if line.startswith("-A")]
+        assert sorted(found[len(static) - 1 : -1]) == sorted(HAIRPINS + lets)
+        assert found[: len(static) - 1] + found[-1:] == static
+
+
+def stub(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
 JUMP = "-A FORWARD -j DOCKER-USER"
 LETS_ALL = "-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
 
@@ -88,11 +139,26 @@ def there(**changed: list[str]) -> dict[str, list[str]]:
     return {**found, "HARDHOST-DOCKER": block.rules(ALLOW, 4), **changed}
 
 
+def past(words: str, dockers: list[str] = NEWER) -> dict[str, list[str]]:
+    """With a rule that lets through by interface, and these rules of Docker."""
+    chain = block.rules(ALLOW, 4)
+    chain.insert(-1, f"-A HARDHOST-DOCKER {words} -j RETURN")
+    return there(**{"HARDHOST-DOCKER": chain, "DOCKER-BRIDGE": dockers})
+
+
 @pytest.mark.parametrize(
     ("live", "said"),
     [
         (there(), ""),
         (there(**{"HARDHOST-DOCKER": block.rules(ALLOW, 4)[1:]}), "not as wanted"),
+        (past("-o virbr0"), ""),
+        (past(f"-i {HEX} -o {HEX}"), ""),
+        (past(f"-o {HEX}"), "not as wanted"),
+        (past(f"-i eth0 -o {HEX}"), "not as wanted"),
+        (past("-o br-+"), "not as wanted"),
+        (past("-o apps0"), "not as wanted"),
+        (past("-i apps0 -o apps0"), "not as wanted"),
+        (past("-o apps0", dockers=[]), ""),
         ({}, "not as wanted"),
         (there(**{"DOCKER-USER": ["-A DOCKER-USER -j RETURN"]}), "does not begin with it"),
         (there(**{"DOCKER-USER": []}), "does not begin with it"),

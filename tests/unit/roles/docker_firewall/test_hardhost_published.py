@@ -141,3 +141,35 @@ def test_a_restart_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert change["restart"] == surface.RULES_GONE
     monkeypatch.setattr(surface.running, "due", lambda _facts: surface.RULES_GONE)
     assert surface.changes(CONTROL, facts(), {}) == []
+
+
+# As `iptables -t nat -S DOCKER-INGRESS` words them on a node of a swarm.
+INGRESS = [
+    "-A DOCKER-INGRESS -p tcp -m tcp --dport 8081 -j DNAT --to-destination 172.18.0.2:8081",
+    "-A DOCKER-INGRESS -p udp -m udp --dport 53 -j DNAT --to-destination 172.18.0.2:53",
+    "-A DOCKER-INGRESS -j RETURN",
+]
+
+
+@pytest.mark.parametrize(
+    ("state", "nat", "said", "unread"),
+    [
+        ("active", {"DOCKER-INGRESS": INGRESS}, ["0.0.0.0 8081/tcp", "0.0.0.0 53/udp"], False),
+        ("active", {"PREROUTING": []}, [], False),  # no service has a port
+        ("active", {}, [], True),
+        ("inactive", {"DOCKER-INGRESS": INGRESS}, [], False),  # it has left the swarm
+        ("inactive", {}, [], False),
+    ],
+)
+def test_ports_that_a_swarm_opens_on_its_nodes(
+    state: str,
+    nat: dict[str, list[str]],
+    said: list[str],
+    unread: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The API lists the containers' ports, and none of those of services."""
+    live(monkeypatch, nat=nat)
+    monkeypatch.setattr(surface.docker, "get", lambda _path: [])
+    found = surface.observe(facts(info={"Swarm": state}), {}, {})
+    assert (ports(found["published"]), bool(found["unread"])) == (said, unread)

@@ -141,6 +141,17 @@ def test_so_is_the_time_to_start_them(state_directory: Path) -> None:
     assert job(facts(containers=busy))["longest"] >= job(facts())["longest"] + 2 * 150 * 60
 
 
+def test_the_storage_driver_in_force_stops_nothing_first(state_directory: Path) -> None:
+    wanted = {"storage-driver": "overlay2"}
+    stops = [
+        job(started_with(facts(wanted, process=NEWER, info={"Driver": driver}), b"{}"))[
+            "stop_first"
+        ]
+        for driver in ("overlay2", "btrfs")
+    ]
+    assert stops == [False, True]
+
+
 @pytest.mark.parametrize(
     ("outcome", "text"),
     [

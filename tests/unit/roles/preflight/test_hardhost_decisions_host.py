@@ -14,6 +14,8 @@ from tests.unit.roles.hosts import TODAY, Json, container, control, daemon_json,
 
 REMAP = {"userns-remap": "default"}
 STOP = {"docker_restart_stop_containers": True}
+STORAGE = {"storage-driver": "overlay2", "features": {"containerd-snapshotter": False}}
+CONTAINERD = [["driver-type", "io.containerd.snapshotter.v1"]]
 
 
 class TestRefusal:
@@ -211,6 +213,38 @@ class TestRestart:
         host = facts(containers=[container("web")], info={"LiveRestoreEnabled": True})
         answer = self.one(REMAP, host)
         assert (answer["containers"], answer["allowed"]) == (["web"], False)
+
+    @pytest.mark.parametrize(
+        ("before", "after", "info", "kept"),
+        [
+            ({}, STORAGE, {}, True),
+            (STORAGE, {}, {}, True),  # its data root holds it
+            (STORAGE, {"storage-driver": "btrfs"}, {}, False),
+            ({}, STORAGE, {"Driver": "overlayfs", "DriverStatus": CONTAINERD}, False),
+            ({}, {"storage-driver": "btrfs"}, {"Driver": "btrfs"}, True),
+            (
+                {},
+                {"storage-driver": "btrfs"},
+                {"Driver": "btrfs", "DriverStatus": CONTAINERD},
+                False,
+            ),
+            ({"storage-driver": "vfs"}, {}, {"Driver": "vfs"}, False),
+            ({}, {"storage-driver": "zfs"}, {"Driver": "zfs"}, False),
+            ({}, {**STORAGE, "features": {"containerd-snapshotter": True}}, {}, False),
+            ({}, {**STORAGE, "data-root": "/srv/docker"}, {}, False),
+            ({}, STORAGE, {"Driver": None}, False),
+        ],
+    )
+    def test_the_storage_driver_in_force_moves_nothing(
+        self, before: Json, after: Json, info: Json, kept: bool
+    ) -> None:
+        known = {"LiveRestoreEnabled": True, "Driver": "overlay2", **info}
+        host = facts(before, containers=[container("web")], info=known)
+        reason, stopped = decisions.withheld(host, after, ordered=False)
+        assert ([one["name"] for one in stopped], not reason) == (
+            ([], True) if kept else (["web"], False)
+        )
+        assert decisions.moves(host, after) is not kept
 
     @pytest.mark.parametrize(("version", "kept"), [("20.10.24", False), ("26.1.5", True)])
     def test_containers_that_an_old_engine_removes(self, version: str, kept: bool) -> None:
