@@ -49,11 +49,39 @@ except OSError as error:
 SERVE = f"while :; do echo served | /bin/busybox nc -l -p {PORT}; done"
 
 
-def ask(node: Host, source: str) -> str:
-    """What the port of the container says to a client with this address."""
+# A machine that is no container, to which the host forwards a port of its own.
+FORWARDED = PORT + 5
+GUEST = f"""set -eu
+ip netns add guest
+ip link add lab0 type bridge
+ip link add guest0 type veth peer name eth0 netns guest
+ip link set guest0 master lab0 up
+ip addr add 192.0.2.1/24 dev lab0
+ip link set lab0 up
+ip -n guest addr add 192.0.2.2/24 dev eth0
+ip -n guest link set eth0 up
+ip -n guest route add default via 192.0.2.1
+systemd-run --quiet --unit=guest ip netns exec guest /bin/busybox sh -c \
+    'while :; do echo served | /bin/busybox nc -l -p {FORWARDED}; done'
+iptables -t nat -I PREROUTING -p tcp --dport {FORWARDED} -j DNAT --to-destination 192.0.2.2
+iptables -A FORWARD -d 192.0.2.2 -j ACCEPT
+iptables -A FORWARD -s 192.0.2.2 -j ACCEPT
+"""
+NO_GUEST = f"""
+iptables -D FORWARD -s 192.0.2.2 -j ACCEPT
+iptables -D FORWARD -d 192.0.2.2 -j ACCEPT
+iptables -t nat -D PREROUTING -p tcp --dport {FORWARDED} -j DNAT --to-destination 192.0.2.2
+systemctl stop guest
+ip netns delete guest
+ip link delete lab0
+"""
+
+
+def ask(node: Host, source: str, port: int = PORT) -> str:
+    """What a port of the host says to a client with this address."""
     target = {LISTED: "198.51.100.1", STRANGER: "203.0.113.1"}
     target |= {LISTED6: "fd00:51::1", STRANGER6: "fd00:113::1"}
-    words = f"ip netns exec client python3 - {source} {target[source]} {PORT}"
+    words = f"ip netns exec client python3 - {source} {target[source]} {port}"
     return node.sh(words, stdin=ASK.encode()).stdout.decode().strip()
 
 
@@ -115,6 +143,18 @@ def test_with_it_only_who_is_listed(project: Project, prepared: list[Host]) -> N
         assert report.statuses(node.name)[CONTROL] == "pass", report.text
         assert reached(node) == [True, False]
         assert process(node) == standing[node.name], "dockerd was restarted"
+
+
+def test_what_others_forward_goes_on(prepared: list[Host]) -> None:
+    """To a guest on a bridge of the host's own, once the timer has seen it. Containers stay closed."""
+    for node in prepared:
+        node.sh(GUEST)
+        deadline = time.monotonic() + 3 * EVERY
+        while ask(node, STRANGER, FORWARDED) != "served":
+            assert time.monotonic() < deadline, node.out("iptables -S; ip -br addr")
+            time.sleep(1)
+        assert reached(node) == [True, False]
+        node.sh(NO_GUEST)
 
 
 def process(node: Host) -> str:
