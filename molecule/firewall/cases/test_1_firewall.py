@@ -146,7 +146,7 @@ def test_with_it_only_who_is_listed(project: Project, prepared: list[Host]) -> N
 
 
 def test_what_others_forward_goes_on(prepared: list[Host]) -> None:
-    """To a guest on a bridge of the host's own, once the timer has seen it. Containers stay closed."""
+    """To a guest on a bridge of the host's own, once the timer has seen it."""
     for node in prepared:
         node.sh(GUEST)
         deadline = time.monotonic() + 3 * EVERY
