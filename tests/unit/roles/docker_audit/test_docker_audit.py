@@ -70,6 +70,7 @@ def taken_back(scope: str, *controls: str) -> Any:
             "decisions": {},
             "controls": list(controls),
             "inputs": {},
+            "scope_run": "",
             "conflicts": "stop",
         },
     )

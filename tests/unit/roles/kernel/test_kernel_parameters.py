@@ -79,7 +79,8 @@ def take_back(monkeypatch: pytest.MonkeyPatch, *ids: str) -> Json:
     host = facts(state=states.load())
     monkeypatch.setattr(hardhost_facts, "collect", lambda: host)
     parameters = {"scope": "controls", "controls": list(ids), "decisions": {}, "inputs": {}}
-    result: Json = undo_module.apply({**parameters, "conflicts": "stop", "ended": "", **RUN}, False)
+    usual = {"scope_run": "", "conflicts": "stop", "ended": "", **RUN}
+    result: Json = undo_module.apply({**parameters, **usual}, False)
     return result
 
 
