@@ -52,6 +52,10 @@ ASKED = [
 ]
 
 
+# Nobody listens there.
+UNREACHABLE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+
+
 def held(run: str = "", refused: str = "", *, known: bool = True) -> dict[str, Any]:
     """What a host answers of its state."""
     controls = ["docker_daemon/gone"] if run else []
@@ -77,7 +81,8 @@ def rollback(run: Run, directory: Path) -> Rollback:
         module.write_text(MODULE % (states,))
         common: dict[str, Any] = {"ansible_connection": "local", "ansible_become": False}
         common["ansible_python_interpreter"] = sys.executable
-        group = {PROFILE: {"hosts": {host: {NAME: host} for host in states}, "vars": common}}
+        hosts = {host: {NAME: host, **one.get("variables", {})} for host, one in states.items()}
+        group = {PROFILE: {"hosts": hosts, "vars": common}}
         (directory / "inventory.yml").write_text(yaml.safe_dump({"all": {"children": group}}))
         words = ["ansible-playbook", "-i", "inventory.yml", "rollback.yml"]
         return run(*words, "-e", json.dumps(given), cwd=directory)
@@ -124,6 +129,7 @@ def test_the_run_that_was_announced_is_asked_for(rollback: Rollback) -> None:
     [
         (held(NEW, "left alone for a reason"), f"{NEW} (h2), {OLD} (h1)"),
         (held(refused="not root", known=False), f"{OLD} (h1), not known (h2)"),
+        (held(NEW) | {"variables": UNREACHABLE}, f"{OLD} (h1), not known (h2)"),
     ],
 )
 def test_a_host_that_is_left_alone_counts_too(
