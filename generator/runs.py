@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -153,9 +152,9 @@ def _python(
     """A module of this Python as a program, in the project: of its code only what is asked for.
 
     The variables hold for the programs it starts too. Python would look for every module in the
-    directory it runs in first, and believe the byte code that lies beside a source.
+    directory it runs in first. It leaves no byte code in the project, which the next would believe.
     """
-    own = {"PYTHONSAFEPATH": "1", "PYTHONPYCACHEPREFIX": _byte_code().name}
+    own = {"PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(  # noqa: S603 - our own interpreter, arguments as a list
         [sys.executable, "-m", *words],
         cwd=project,
@@ -166,12 +165,6 @@ def _python(
         errors="replace",
         check=False,
     )
-
-
-@cache
-def _byte_code() -> tempfile.TemporaryDirectory[str]:
-    """Where the programs of this process keep byte code; it goes when the process ends."""
-    return tempfile.TemporaryDirectory(prefix="hardhost-")
 
 
 def _tail(text: str) -> str:

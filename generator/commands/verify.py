@@ -68,7 +68,10 @@ def verify(
 
 
 def plan_of(project: Path, inventory: Path) -> Plan:
-    """The plan of an unmodified project in which no waiver has expired."""
+    """The plan of an unmodified project in which no waiver has expired.
+
+    Python's byte code beside the project's sources is removed: it may say something else.
+    """
     try:
         text = (project / PLAN).read_bytes()
         plan = Plan.model_validate_json(text)
@@ -83,7 +86,7 @@ def plan_of(project: Path, inventory: Path) -> Plan:
     problems = [
         *modifications(project, inventory),
         *expired(plan, project, datetime.now().astimezone().date()),
-    ]
+    ] or [*without_byte_code(project)]
     if problems:
         raise InvalidContent(problems)
     return plan
@@ -112,15 +115,26 @@ def modifications(project: Path, inventory: Path) -> Iterator[Problem]:
             yield Problem(
                 shown(path), 0, "was modified since it was rendered; render the project again"
             )
-    for path in sorted(_programs(project) - {project / name for name in listed} - {inventory}):
+    programs = {path for path in _programs(project) if not _is_cache(path)}
+    for path in sorted(programs - {project / name for name in listed} - {inventory}):
         yield Problem(shown(path), 0, "was not rendered; remove it")
 
 
+def without_byte_code(project: Path) -> Iterator[Problem]:
+    """Remove Python's caches in the project; the programs that `runs` starts write none."""
+    for path in sorted(filter(_is_cache, _programs(project))):
+        try:
+            path.unlink()
+        except OSError as error:
+            text = f"may differ from its source, and cannot be removed: {error.strerror}; remove it"
+            yield Problem(shown(path), 0, text)
+
+
 def _programs(project: Path) -> set[Path]:
-    """Files that can be run or imported; not Python's cache, which is not read (`runs`)."""
+    """Files that can be run or imported."""
     below = (path for name in _CODE for part in project.glob(name) for path in part.rglob("*"))
     found = {*below, *(path for name in _MODULES for path in project.glob(name))}
-    return {path for path in found if _is_file(path) and not _is_cache(path)}
+    return {path for path in found if _is_file(path)}
 
 
 def _is_file(path: Path) -> bool:

@@ -250,6 +250,33 @@ def test_byte_code_is_no_modification(project: Path) -> None:
     assert list(modifications(project, project / "inventory.py")) == []
 
 
+def test_byte_code_is_removed_before_anything_runs(
+    project: Path, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = fleet({"db1": NEW})
+    caches = [
+        project / "tests" / "host" / "__pycache__" / "conftest.cpython-311-pytest-9.0.pyc",
+        project / "roles" / "preflight" / "action_plugins" / "__pycache__" / "x.pyc",
+    ]
+    for path in caches:
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_bytes(b"")
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        with pytest.raises(InvalidContent) as caught:
+            run(project)
+    for path, text in zip(sorted(caches), caught.value.messages(), strict=True):
+        assert path.name in text
+        assert "cannot be removed: Permission denied" in text
+    assert checked == []
+    assert run(project) == 0
+    assert not [path for path in caches if path.exists()]
+
+
 def test_what_is_the_operators_is_no_modification(project: Path) -> None:
     """Inventory and variables, wherever Ansible reads them; and the tools installed beside them."""
     for name in (

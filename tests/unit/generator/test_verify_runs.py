@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from generator import runs
+from generator.commands.verify import without_byte_code
 from generator.errors import HardhostError
 
 # Nothing listens on port 1, and no other way of reaching the host is tried.
@@ -116,6 +117,7 @@ def test_byte_code_beside_a_source_is_not_believed(project: Path) -> None:
         [sys.executable, "-c", "import ours"], cwd=directory, capture_output=True, check=False
     )
     assert b"RuntimeError: somebody else wrote this" in by_hand.stderr, "the positive control"
+    assert list(without_byte_code(project)) == []
     found = runs.check(project, project / "inventory.yml", ["db1"], probe=False)
     assert "RuntimeError: as rendered" in found["db1"]["problem"]
 
@@ -131,7 +133,6 @@ def test_no_byte_code_is_left_in_the_project(
     (directory / "ours.py").write_text("")
     runs.check(project, project / "inventory.yml", ["db1"], probe=False)
     assert not list(project.rglob("*.pyc"))
-    assert list(Path(runs._byte_code().name).rglob("ours*.pyc"))
 
 
 def test_results_are_gathered_from_all_processes(project: Path) -> None:
