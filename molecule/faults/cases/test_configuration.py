@@ -10,6 +10,7 @@ from tests.hosts.container_host import Host
 from tests.hosts.project import Project, render
 from tests.hosts.serving import serving
 
+SHORT_FORM_ON = "faults13"
 BROKEN = b'{"dns": ["192.0.2.53"],\n "icc": fals}\n'
 
 

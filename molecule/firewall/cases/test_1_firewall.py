@@ -9,11 +9,13 @@ import pytest
 from tests.hosts import workload
 from tests.hosts.container_host import Host
 from tests.hosts.project import Project
+from tests.hosts.steps import LONG
 from tests.sabotage import states
 from tests.sabotage.states import State
 
 CONTROL, WIDE = "docker_firewall/published_ports", "docker_firewall/published_on_all_addresses"
 STATES = [state for control in (CONTROL, WIDE) for state in states.load(control)]
+SHORT_FORM = 3  # of these states, WIDE's among them
 PORT = 8090
 EVERY = 30  # seconds, as the timer has it
 LISTED, STRANGER = "198.51.100.2", "203.0.113.2"
@@ -162,26 +164,39 @@ def process(node: Host) -> str:
 
 
 EMPTIED = "iptables -F; iptables -X"
+NFTABLES = "systemctl unmask nftables"
 RESTART = "systemctl reset-failed docker.service docker.socket; systemctl restart docker"
 
 
 @pytest.mark.parametrize(
     "what",
     [
-        RESTART,
-        f"iptables -F DOCKER-USER; iptables -F HARDHOST-DOCKER; {RESTART}",
-        f"systemctl stop docker.socket docker; {EMPTIED}; systemctl start docker",
-        "systemctl unmask nftables; systemctl start nftables; systemctl reload nftables; "
-        + RESTART,
-        "systemctl restart nftables; " + RESTART + "; systemctl stop nftables; " + RESTART,
-        "systemctl unmask firewalld; systemctl start firewalld; " + RESTART,
-        "firewall-cmd --reload",
-        "systemctl restart firewalld",
-        "systemctl stop firewalld; " + RESTART,
-    ],
-    ids=[
-        *("restart", "flushed_chain", "flushed_table", "nftables_reload", "nftables_restart"),
-        *("firewalld", "firewalld_reload", "firewalld_restart", "firewalld_stop"),
+        pytest.param(RESTART, id="restart"),
+        pytest.param(
+            f"iptables -F DOCKER-USER; iptables -F HARDHOST-DOCKER; {RESTART}",
+            id="flushed_chain",
+            marks=LONG,
+        ),
+        pytest.param(
+            f"systemctl stop docker.socket docker; {EMPTIED}; systemctl start docker",
+            id="flushed_table",
+        ),
+        pytest.param(
+            f"{NFTABLES}; systemctl start nftables; systemctl reload nftables; {RESTART}",
+            id="nftables_reload",
+            marks=LONG,
+        ),
+        pytest.param(
+            f"{NFTABLES}; systemctl restart nftables; {RESTART};"
+            f" systemctl stop nftables; {RESTART}",
+            id="nftables_restart",
+        ),
+        pytest.param(
+            f"systemctl unmask firewalld; systemctl start firewalld; {RESTART}", id="firewalld"
+        ),
+        pytest.param("firewall-cmd --reload", id="firewalld_reload"),
+        pytest.param("systemctl restart firewalld", id="firewalld_restart", marks=LONG),
+        pytest.param(f"systemctl stop firewalld; {RESTART}", id="firewalld_stop"),
     ],
 )
 def test_it_is_there_again_after(what: str, project: Project, prepared: list[Host]) -> None:
@@ -212,7 +227,11 @@ def test_what_the_timer_has_not_mended_is_told(project: Project, prepared: list[
 
 
 @pytest.mark.parametrize(
-    "flush", ["iptables -F; iptables -t nat -F", "nft flush ruleset"], ids=["iptables", "nft"]
+    "flush",
+    [
+        pytest.param("iptables -F; iptables -t nat -F", id="iptables"),
+        pytest.param("nft flush ruleset", id="nft", marks=LONG),
+    ],
 )
 def test_what_only_docker_can_bring_back(
     flush: str, project: Project, prepared: list[Host]
@@ -276,7 +295,17 @@ def test_past_it_over_ipv6_is_told(project: Project, prepared: list[Host]) -> No
         node.sh("docker rm -f past")
 
 
-@pytest.mark.parametrize("state", STATES, ids=lambda state: f"{state.control}-{state.name}")
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param(
+            state,
+            id=f"{state.control}-{state.name}",
+            marks=LONG if number < len(STATES) - SHORT_FORM else (),
+        )
+        for number, state in enumerate(STATES)
+    ],
+)
 def test_state(state: State, project: Project, prepared: list[Host]) -> None:
     for node in prepared:
         node.sh(state.script())
