@@ -27,17 +27,18 @@ class Outcome(NamedTuple):
     failed: Mapping[str, str]
 
 
-def inventory_hosts(project: Path, inventory: Path, group: str, limit: str | None) -> list[str]:
-    """The hosts of a group and of its children, narrowed as ansible-playbook narrows them."""
+def list_inventory(project: Path, inventory: Path, limit: str | None) -> dict[str, Any]:
+    """The answer of `ansible-inventory --list`, narrowed as ansible-playbook narrows hosts."""
     words = ["inventory", "-i", str(inventory), "--list", *(["--limit", limit] if limit else [])]
     done = _ansible(project, words)
     if done.returncode:
         raise HardhostError(f"{inventory}: {_tail(done.stderr)}")
-    return group_hosts(json.loads(done.stdout), group)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
-def group_hosts(inventory: Mapping[str, Any], group: str) -> list[str]:
-    """The hosts of a group in the answer of `ansible-inventory --list`."""
+def group_hosts(listed: Mapping[str, Any], group: str) -> list[str]:
+    """The hosts of a group and of its children, in the answer of `ansible-inventory --list`."""
     found: set[str] = set()
     seen: set[str] = set()
     waiting = [group]
@@ -45,7 +46,7 @@ def group_hosts(inventory: Mapping[str, Any], group: str) -> list[str]:
         name = waiting.pop()
         if name not in seen:
             seen.add(name)
-            entry = inventory.get(name, {})
+            entry = listed.get(name, {})
             found.update(entry.get("hosts", []))
             waiting += entry.get("children", [])
     return sorted(found)
@@ -78,11 +79,12 @@ def preflight(project: Path, inventory: Path, limit: str | None) -> Outcome:
 
 
 def check(
-    project: Path, inventory: Path, hosts: Sequence[str], *, probe: bool
+    project: Path, inventory: Path, listed: Mapping[str, Any], hosts: Sequence[str], *, probe: bool
 ) -> dict[str, dict[str, Any]]:
     """Run the checks on hosts, some hosts per process; what each host's audit says, by name.
 
-    All processes together connect to as many hosts at once as Ansible does.
+    All processes together connect to as many hosts at once as Ansible does. None of them asks the
+    inventory again, which may be a cloud's: they get what `list_inventory` answered.
     """
     forks = _forks(project)
     processes = min(os.cpu_count() or 1, forks)
@@ -90,7 +92,7 @@ def check(
     at_once = forks // max(1, min(len(parts), processes))
     with ThreadPoolExecutor(processes) as pool:
         found = pool.map(
-            lambda part: _pytest(project, inventory, part, at_once, probe=probe), parts
+            lambda part: _pytest(project, inventory, listed, part, at_once, probe=probe), parts
         )
     return {entry["host"]: entry for entries in found for entry in entries}
 
@@ -111,9 +113,15 @@ def _parts(hosts: Sequence[str], processes: int) -> Iterator[Sequence[str]]:
 
 
 def _pytest(
-    project: Path, inventory: Path, hosts: Sequence[str], at_once: int, *, probe: bool
-) -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory(prefix="hardhost-") as directory:
+    project: Path, inventory: Path, listed: Mapping[str, Any], hosts: Sequence[str], at_once: int,
+    *, probe: bool,
+) -> list[dict[str, Any]]:  # fmt: skip
+    with (
+        tempfile.TemporaryDirectory(prefix="hardhost-") as directory,
+        tempfile.TemporaryFile() as answer,  # has no name: an inventory may hold passwords
+    ):
+        answer.write(json.dumps(listed).encode())
+        answer.seek(0)
         path = Path(directory) / "results.json"
         # Only the plugin the project needs: others here would cost time or change the run. The
         # configuration is named: else a directory above the project might bring its own.
@@ -123,10 +131,11 @@ def _pytest(
             "--hardhost-project", str(project), "--ansible-inventory", str(inventory),
             "--hosts", ",".join(hosts), "--hardhost-results", str(path),
             "--hardhost-at-once", str(at_once),
+            "--hardhost-inventory", f"/dev/fd/{answer.fileno()}",
             *(["--hardhost-probe"] if probe else []),
         ]  # fmt: skip
         variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
-        done = _python(project, words, **variables)
+        done = _python(project, words, answer.fileno(), **variables)
         found: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.is_file() else []
     answered = {entry["host"] for entry in found}
     why = f"the checks did not run: {_tail(done.stdout + done.stderr)}"
@@ -147,7 +156,7 @@ def _config(project: Path) -> str:
 
 
 def _python(
-    project: Path, words: Sequence[str], **variables: str
+    project: Path, words: Sequence[str], *handed_down: int, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """A module of this Python as a program, in the project: of its code only what is asked for.
 
@@ -159,6 +168,7 @@ def _python(
         [sys.executable, "-m", *words],
         cwd=project,
         env={**os.environ, **own, **variables},
+        pass_fds=handed_down,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -51,9 +51,10 @@ def verify(
         console.print_message(f"{shown(project)}: signed by {signed_by(project, signers)}")
     plan = plan_of(project, inventory)
     started = datetime.now(UTC)
-    names = runs.inventory_hosts(project, inventory, plan.group, limit)
+    listed = runs.list_inventory(project, inventory, limit)
+    names = runs.group_hosts(listed, plan.group)
     report = report or _place(project, names)
-    hosts = [*_audit(project, inventory, limit, plan, names, probe=probe)]
+    hosts = [*_audit(project, inventory, limit, listed, plan, names, probe=probe)]
     found = build(plan, hosts, probe=probe, started=started, finished=datetime.now(UTC))
     _write(report, found.to_json())
     if junit:
@@ -171,6 +172,7 @@ def _audit(
     project: Path,
     inventory: Path,
     limit: str | None,
+    listed: dict[str, Any],
     plan: Plan,
     names: list[str],
     *,
@@ -193,7 +195,7 @@ def _audit(
         else:
             ready.append(name)
     _progress(f"checks run on {len(ready)} hosts")
-    found = runs.check(project, inventory, ready, probe=probe) if ready else {}
+    found = runs.check(project, inventory, listed, ready, probe=probe) if ready else {}
     for name in ready:
         yield audited(plan, found[name])
 

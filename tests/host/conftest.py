@@ -39,6 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how many hosts are read at a time",
     )
     group.addoption(
+        "--hardhost-inventory",
+        type=Path,
+        help="what ansible-inventory --list answered, as JSON; without it, it is asked",
+    )
+    group.addoption(
         "--hardhost-max-age",
         type=float,
         default=3600,
@@ -51,6 +56,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     )
+    answer = config.getoption("hardhost_inventory")
+    if answer:
+        runner = AnsibleRunner.get_runner(config.getoption("ansible_inventory"))
+        runner.inventory = json.loads(answer.read_bytes())
 
 
 def _plan(config: pytest.Config) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def fleet(project: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Fleet:
                     leave(project, host, run, refused)
             return runs.Outcome(unreachable or {}, {})
 
-        def check(_p: Path, _i: Path, names: list[str], *, probe: bool) -> dict[str, Any]:
+        def check(_p: Path, _i: Path, _l: Any, names: list[str], *, probe: bool) -> dict[str, Any]:
             checked.extend(names)
             results = [
                 {"id": one.id, "status": status, "reason": "x", "probe": None}
@@ -69,7 +69,8 @@ def fleet(project: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Fleet:
             ]
             return {name: {"host": name, "problem": "", "results": results} for name in names}
 
-        monkeypatch.setattr(runs, "inventory_hosts", lambda *_unused: sorted(hosts))
+        listed = {plan.group: {"hosts": sorted(hosts)}}
+        monkeypatch.setattr(runs, "list_inventory", lambda *_unused: listed)
         monkeypatch.setattr(runs, "preflight", preflight)
         monkeypatch.setattr(runs, "check", check)
         return checked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import py_compile
 import subprocess
 import sys
@@ -52,8 +51,8 @@ def project(tmp_path: Path) -> Path:
 def test_the_hosts_of_a_group_are_those_of_its_children(
     project: Path, limit: str | None, expected: list[str]
 ) -> None:
-    found = runs.inventory_hosts(project, project / "inventory.yml", "production", limit)
-    assert found == expected
+    listed = runs.list_inventory(project, project / "inventory.yml", limit)
+    assert runs.group_hosts(listed, "production") == expected
 
 
 def test_groups_that_hold_each_other_end() -> None:
@@ -77,7 +76,7 @@ def test_a_playbook_that_cannot_run_is_an_error_with_ansibles_words(project: Pat
 def test_checks_that_do_not_run_are_a_problem_of_every_host(project: Path) -> None:
     (project / "tests" / "host").mkdir(parents=True)
     (project / "tests" / "host" / "pytest.ini").write_text("[pytest]\n")
-    found = runs.check(project, project / "inventory.yml", ["db1", "db3"], probe=False)
+    found = runs.check(project, project / "inventory.yml", {}, ["db1", "db3"], probe=False)
     assert found.keys() == {"db1", "db3"}
     assert all("the checks did not run" in one["problem"] for one in found.values())
 
@@ -89,7 +88,8 @@ def test_no_module_is_taken_from_the_projects_directory(project: Path) -> None:
     """Nor by a program that these programs start there."""
     for name in ("ansible", "pytest", "json", "sitecustomize"):
         (project / f"{name}.py").write_text(PLANTED)
-    assert runs.inventory_hosts(project, project / "inventory.yml", "production", "db1") == ["db1"]
+    listed = runs.list_inventory(project, project / "inventory.yml", "db1")
+    assert runs.group_hosts(listed, "production") == ["db1"]
     runs.preflight(project, project / "inventory.yml", "db1")
     child = (
         f"import subprocess; subprocess.run(['{sys.executable}'], input=b'import json', check=True)"
@@ -98,7 +98,7 @@ def test_no_module_is_taken_from_the_projects_directory(project: Path) -> None:
     (project / "tests" / "host" / "pytest.ini").write_text("[pytest]\n")
     (project / "tests" / "host" / "conftest.py").write_text(f"{child}\nimport ours\n")
     (project / "tests" / "host" / "ours.py").write_text("raise RuntimeError('ours was imported')\n")
-    found = runs.check(project, project / "inventory.yml", ["db1"], probe=False)
+    found = runs.check(project, project / "inventory.yml", {}, ["db1"], probe=False)
     assert "ours was imported" in found["db1"]["problem"]
     assert not (project / "ran").exists()
 
@@ -118,7 +118,7 @@ def test_byte_code_beside_a_source_is_not_believed(project: Path) -> None:
     )
     assert b"RuntimeError: somebody else wrote this" in by_hand.stderr, "the positive control"
     assert list(without_byte_code(project)) == []
-    found = runs.check(project, project / "inventory.yml", ["db1"], probe=False)
+    found = runs.check(project, project / "inventory.yml", {}, ["db1"], probe=False)
     assert "RuntimeError: as rendered" in found["db1"]["problem"]
 
 
@@ -131,7 +131,7 @@ def test_no_byte_code_is_left_in_the_project(
     (directory / "pytest.ini").write_text("[pytest]\n")
     (directory / "conftest.py").write_text("import ours\n")
     (directory / "ours.py").write_text("")
-    runs.check(project, project / "inventory.yml", ["db1"], probe=False)
+    runs.check(project, project / "inventory.yml", {}, ["db1"], probe=False)
     assert not list(project.rglob("*.pyc"))
 
 
@@ -146,16 +146,19 @@ def test_results_are_gathered_from_all_processes(project: Path) -> None:
         "    parser.addoption('--hardhost-probe', action='store_true')\n"
         "    parser.addoption('--hardhost-results', type=pathlib.Path)\n"
         "    parser.addoption('--hardhost-at-once')\n"
+        "    parser.addoption('--hardhost-inventory', type=pathlib.Path)\n"
         "def pytest_sessionfinish(session):\n"
         "    names = session.config.option.hosts.split(',')\n"
         "    probe = session.config.option.hardhost_probe\n"
-        "    found = [{'host': name, 'problem': '', 'probe': probe} for name in names]\n"
+        "    listed = json.loads(session.config.option.hardhost_inventory.read_text())\n"
+        "    found = [{'host': name, 'probe': probe, 'listed': listed} for name in names]\n"
         "    session.config.option.hardhost_results.write_text(json.dumps(found))\n"
     )
     hosts = [f"db{number}" for number in range(1, 130)]
-    found = runs.check(project, project / "inventory.yml", hosts, probe=True)
+    listed = {"production": {"hosts": hosts}, "text": "x" * 100_000}
+    found = runs.check(project, project / "inventory.yml", listed, hosts, probe=True)
     assert sorted(found) == sorted(hosts)
-    assert json.dumps(found["db1"]) == '{"host": "db1", "problem": "", "probe": true}'
+    assert all(one["probe"] is True and one["listed"] == listed for one in found.values())
 
 
 @pytest.mark.parametrize(
@@ -197,13 +200,13 @@ def test_all_processes_together_take_as_many_hosts_at_once_as_ansible(
     seen = []
 
     def started(*words: Any, probe: bool) -> list[dict[str, Any]]:
-        _project, _inventory, part, at_once = words
+        _project, _inventory, _listed, part, at_once = words
         seen.append(at_once)
         return [{"host": host} for host in part]
 
     monkeypatch.setattr(runs, "_pytest", started)
     names = [f"db{number}" for number in range(hosts)]
-    assert runs.check(project, project, names, probe=False).keys() == set(names)
+    assert runs.check(project, project, {}, names, probe=False).keys() == set(names)
     assert seen == expected
 
 

@@ -160,6 +160,24 @@ def test_no_more_hosts_are_read_at_once_than_is_allowed(project: Project) -> Non
     assert log.read_text().split() == ["begin", "end"] * len(names)
 
 
+def test_an_inventory_that_is_known_is_not_asked(project: Project) -> None:
+    """It may be a program that asks a cloud."""
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    answer = {
+        "_meta": {"hostvars": {"db1": local}},
+        "all": {"children": ["production"]},
+        "production": {"hosts": ["db1"]},
+    }
+    (project.directory / "answer.json").write_text(json.dumps(answer))
+    (project.directory / "inventory.yml").write_text("#!/bin/sh\nexit 1\n")
+    (project.directory / "inventory.yml").chmod(0o755)
+    project.decide("db1")
+    assert project.pytest().returncode != 0, "the positive control"
+    done = project.pytest("--hardhost-inventory", "answer.json")
+    assert done.returncode == 0, done.stdout
+    assert [host["host"] for host in project.results()] == ["db1"]
+
+
 def test_a_host_that_is_lost_takes_no_result_of_the_others_away(project: Project) -> None:
     """Where the inventory has a password, ansible is what fails."""
     project.inventory("db1", "db2")
