@@ -226,6 +226,30 @@ def test_what_the_timer_has_not_mended_is_told(project: Project, prepared: list[
         node.sh(f"rm -r {folder}; systemctl daemon-reload")
 
 
+def test_a_bridge_that_comes_while_docker_starts(prepared: list[Host]) -> None:
+    """It may be Docker's; one that was let through before goes on to be."""
+    folder = "/run/systemd/system/docker.service.d"
+    lets = "iptables -S HARDHOST-DOCKER | grep -o -e '-o lab[01] ' || :"
+    load = "systemctl start hardhost-docker-firewall.service"
+    for node in prepared:
+        node.sh(f"ip link add lab0 type bridge && {load}")
+        program = node.out("systemctl cat docker | sed -n 's/^ExecStart=//p'").strip()
+        slow = f"[Service]\nExecStart=\nExecStart=/bin/sh -c 'sleep 12; exec {program}'\n"
+        node.sh(f"mkdir -p {folder}; cat > {folder}/slow.conf", stdin=slow.encode())
+        node.sh("systemctl daemon-reload; systemctl reset-failed docker.service docker.socket")
+        node.sh("systemctl --no-block restart docker")
+        node.sh("until systemctl show -p SubState docker | grep -qx SubState=start; do :; done")
+        node.sh(f"ip link add lab1 type bridge && {load}")
+        seen = node.out(f"{lets}; systemctl show -p SubState --value docker").split()
+        assert seen == ["-o", "lab0", "start"]
+        node.sh("systemctl start docker")  # waits for the start that is under way
+        assert node.out(lets).split() == ["-o", "lab0", "-o", "lab1"]
+        node.sh(f"rm {folder}/slow.conf; ip link delete lab0; ip link delete lab1")
+        node.sh("systemctl daemon-reload")
+        workload_runs(node)
+        soon(node)
+
+
 @pytest.mark.parametrize(
     "flush",
     [

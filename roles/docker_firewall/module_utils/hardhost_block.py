@@ -81,10 +81,20 @@ load() {
 bridges() {
     "$1" -w 10 -S | sed -n -e 's/^-A DOCKER .*-o \\([^ ]*\\) -j DROP$/\\1/p' -e 's/^-A .*-o \\([^ ]*\\) -j DOCKER$/\\1/p'
 }
-# What was readdressed by others: it leaves by what is no bridge of Docker's; any may be one while Docker has no rules. And what
-# goes back to the bridge that it came from, where Docker made that: one of others may have outsiders on it.
+# Docker makes one network after the other when it starts. Until it has, only what was let through before is.
+starts=$(systemctl show -p SubState --value docker.service 2>/dev/null) || starts=
+has() {
+    echo "$1" | grep -q -x -F -e "$2"
+}
+# A bridge that is none of Docker's; any may be one while Docker has no rules.
+is_others() {
+    [ "$known" ] && ! has "$known" "$1" && { [ "$starts" != start ] || has "$standing" "$1"; }
+}
+# What was readdressed by others: it leaves by what is no bridge of Docker's. And what goes back to the bridge that it came from,
+# where Docker made that: one of others may have outsiders on it.
 not_for_containers() {
     known=$(bridges iptables; bridges "$1")
+    standing=$("$1" -w 10 -S %s 2>/dev/null | sed -n 's/^-A %s -o \\([^ ]*\\) -j RETURN$/\\1/p')
     for path in /sys/class/net/*; do
         name=${path##*/}
         case $name in
@@ -94,8 +104,7 @@ not_for_containers() {
             ;;
         *)
             [ ! -e "$path/brport" ] || continue
-            if [ -e "$path/bridge" ] && { [ ! "$known" ] || echo "$known" | grep -q -x -F -e "$name"; }; then continue; fi
-            echo "-A %s -o $name -j RETURN"
+            if [ ! -e "$path/bridge" ] || is_others "$name"; then echo "-A %s -o $name -j RETURN"; fi
             ;;
         esac
     done
@@ -168,7 +177,7 @@ def _allowed(one, network):
 
 def script(entries):
     """What loads the block, whole and in one step, and puts the jump to it first."""
-    text = SCRIPT_TEXT % (ABOVE, ABOVE, ABOVE, CHAIN, "[0-9a-f]" * 12, CHAIN, CHAIN)
+    text = SCRIPT_TEXT % (ABOVE, ABOVE, ABOVE, CHAIN, CHAIN, CHAIN, "[0-9a-f]" * 12, CHAIN, CHAIN)
     for tool, family in sorted(TOOLS.items(), key=lambda one: one[1]):
         *lets, drops = rules(entries, family)
         lines = ["*filter", ":%s - [0:0]" % CHAIN] + lets

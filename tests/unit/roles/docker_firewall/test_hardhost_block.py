@@ -87,17 +87,23 @@ HAIRPINS = [f"-A HARDHOST-DOCKER -i {name} -o {name} -j RETURN" for name in (HEX
 BRIDGES = ("apps0", HEX, "br-lan", "docker0", "virbr0")
 
 
+STANDING = ["-A HARDHOST-DOCKER -o br-lan -j RETURN", "-A HARDHOST-DOCKER -o apps0 -j RETURN"]
+
+
 @pytest.mark.parametrize(
-    ("dockers", "passed"),
+    ("dockers", "docker", "passed"),
     [
-        (OLDER, ["br-lan", "eth0", "virbr0"]),
-        (WITH_SETS, ["br-lan", "eth0", "virbr0"]),
-        (NEWER, ["br-lan", "eth0", "virbr0"]),
-        (["-A DOCKER-USER -j HARDHOST-DOCKER"], ["eth0"]),  # any bridge may be Docker's
+        (OLDER, "running", ["br-lan", "eth0", "virbr0"]),
+        (WITH_SETS, "running", ["br-lan", "eth0", "virbr0"]),
+        (NEWER, "start-post", ["br-lan", "eth0", "virbr0"]),
+        (["-A DOCKER-USER -j HARDHOST-DOCKER"], "dead", ["eth0"]),  # any bridge may be Docker's
+        (NEWER[:1], "start", ["eth0"]),  # it has come to its first network
+        (NEWER[:1] + STANDING[:1], "start", ["br-lan", "eth0"]),
+        (NEWER + STANDING, "start", ["br-lan", "eth0"]),
     ],
 )
 def test_what_others_readdress_is_let_through(
-    dockers: list[str], passed: list[str], tmp_path: Path
+    dockers: list[str], docker: str, passed: list[str], tmp_path: Path
 ) -> None:
     """The script, with these interfaces and these rules of Docker."""
     net, programs = tmp_path / "net", tmp_path / "programs"
@@ -109,8 +115,13 @@ def test_what_others_readdress_is_let_through(
     (net / "veth1" / "brport").mkdir()
     rules = tmp_path / "rules"
     rules.write_text("\n".join(dockers) + "\n")
+    stub(programs / "systemctl", f"echo {docker}")
     for tool in block.TOOLS:
-        stub(programs / tool, f"case $* in '-w 10 -S') cat {rules} ;; *' -D '*) exit 1 ;; esac")
+        stub(
+            programs / tool,
+            f"case $* in '-w 10 -S'*HARDHOST-DOCKER) grep ' HARDHOST-DOCKER ' {rules} ;;"
+            f" '-w 10 -S') cat {rules} ;; *' -D '*) exit 1 ;; esac",
+        )
         stub(programs / f"{tool}-restore", f"cat > {tmp_path}/{tool}.loaded")
     text = block.script(ALLOW).replace("/sys/class/net", str(net))
     text = text.replace("PATH=", f"PATH={programs}:").replace("/run/", f"{tmp_path}/")
