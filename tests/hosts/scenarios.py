@@ -23,7 +23,7 @@ from tests.hosts.local import PROJECT, HostsUnavailableError
 from tests.hosts.project import program
 
 DESTROY_SECONDS = 300
-SCENARIO_SECONDS = 7200 if os.environ.get("HARDHOST_LOOPS") == "all" else 3600
+SCENARIO_SECONDS = 10_800 if os.environ.get("HARDHOST_LOOPS") == "all" else 3600
 
 
 @dataclass(frozen=True)
