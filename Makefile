@@ -13,8 +13,8 @@ PROFILE ?= production
 SCENARIOS ?= vm_selinux vm_apparmor sabotage faults safety firewall default patching secrets access live signed
 # Too long for every push: image trust with registries and signers, whole benchmarks, every destination of logs, every state of
 # sabotage, on engine 28 too, every fault on both systems, virtual machines state by state.
-LONG_SCENARIOS ?= trust whole access sabotage engine28 faults firewall vm_selinux vm_apparmor vm_apparmor13 vm_engine28 vm_selinux_steps vm_audit \
-    vm_audit13 vm_kernel vm_kernel13 vm_patching vm_cut_off
+LONG_SCENARIOS ?= trust whole access sabotage engine28 faults firewall vm_selinux vm_apparmor vm_apparmor13 vm_engine28 \
+    vm_selinux_steps vm_audit vm_audit13 vm_kernel vm_kernel13 vm_patching vm_cut_off
 FUZZ_SECONDS ?= 60
 # No index and no other place of this machine gets into a lock file.
 COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \

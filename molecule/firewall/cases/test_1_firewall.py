@@ -15,7 +15,7 @@ from tests.sabotage.states import State
 
 CONTROL, WIDE = "docker_firewall/published_ports", "docker_firewall/published_on_all_addresses"
 STATES = [state for control in (CONTROL, WIDE) for state in states.load(control)]
-SHORT_FORM = 3  # of these states, WIDE's among them
+SHORT_FORM = 3  # the last of these, WIDE's among them
 PORT = 8090
 EVERY = 30  # seconds, as the timer has it
 LISTED, STRANGER = "198.51.100.2", "203.0.113.2"
