@@ -91,10 +91,29 @@ def test_whoever_is_to_be_restarted_in_the_end_is_drained(
     run: Run, directory: Path, readings: list[dict[str, Any]], told: list[str]
 ) -> None:
     """Drained by the play before where that was announced; the window may open or close between two readings."""
+    assert late(run, directory, readings, "--tags", "docker_engine,docker_restart") == told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["--tags", "docker_engine"], id="not chosen"),
+        pytest.param(["--skip-tags", "docker_restart"], id="left out"),
+    ],
+)
+@pytest.mark.parametrize("readings", [[NONE, OPEN, OPEN], [OPEN, CLOSED, CLOSED]])
+def test_without_docker_restart_nobody_is_drained(
+    run: Run, directory: Path, readings: list[dict[str, Any]], words: list[str]
+) -> None:
+    """Nothing would be restarted, and nobody undrained: the play's own tasks are left out by the same words."""
+    assert late(run, directory, readings, *words) == ["upgraded"]
+
+
+def late(run: Run, directory: Path, readings: list[dict[str, Any]], *chosen: str) -> list[str]:
+    """What happened, in order, from the first reading that follows packages."""
     given = {f"hardhost_{one}_tasks": str(directory / f"{one}.yml") for one in ("drain", "undrain")}
-    words = ["ansible-playbook", "-i", "localhost,", "-c", "local", "late.yml"]
-    words += ["--tags", "docker_engine"]  # which those tasks do not have
+    words = ["ansible-playbook", "-i", "localhost,", "-c", "local", "late.yml", *chosen]
     done = run(*words, "-e", json.dumps({**given, "readings": readings}), cwd=directory)
     assert done.returncode == 0, done.stdout + done.stderr
     text = done.stdout.partition("TASK [Read the host again]")[2]
-    assert re.findall(r"(?:msg: |- )(drain|undrain|upgraded)$", text, re.M) == told, done.stdout
+    return re.findall(r"(?:msg: |- )(drain|undrain|upgraded)$", text, re.M)

@@ -183,6 +183,13 @@ def test_controls_that_are_named_are_asked_for_alone(
             {"hardhost_rollback_controls": ["docker_daemon/icc"], "hardhost_rollback_scope": "all"},
             "is for the scope controls, and the scope is all",
         ),
+        (
+            {
+                "hardhost_rollback_controls": ["docker_daemon/icc"],
+                "hardhost_rollback_scope": "removed",
+            },
+            "is for the scope controls, and the scope is removed",
+        ),
     ],
 )
 def test_a_list_that_names_nothing_takes_nothing_back(
