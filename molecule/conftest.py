@@ -12,6 +12,7 @@ import yaml
 from tests.hosts import cases, fleet
 from tests.hosts.container_host import Host
 from tests.hosts.project import Project, scenario_directory
+from tests.hosts.steps import EVERY_POINT
 
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 CGROUPS = "cgroup2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "cgroup1"
@@ -19,9 +20,13 @@ PLATFORMS = yaml.safe_load((SCENARIO / "molecule.yml").read_text())["platforms"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for a `node` runs once for each host of the scenario."""
+    """A test that asks for a `node` runs once for each host of the scenario.
+
+    The short form takes that one alone which the module names as SHORT_FORM_ON.
+    """
     if "node" in metafunc.fixturenames:
-        names = [platform["name"] for platform in PLATFORMS]
+        chosen = None if EVERY_POINT else getattr(metafunc.module, "SHORT_FORM_ON", None)
+        names = [chosen] if chosen else [platform["name"] for platform in PLATFORMS]
         metafunc.parametrize("node", names, indirect=True, scope="session")
 
 

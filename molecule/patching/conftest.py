@@ -10,7 +10,6 @@ from tests.hosts.container_host import Host
 from tests.hosts.inventory import inventory
 from tests.hosts.package_lab import Lab, prepared
 from tests.hosts.project import Project, hardhost
-from tests.hosts.steps import EVERY_POINT
 
 PROFILES = Path(__file__).parent / "profiles"
 
@@ -21,10 +20,7 @@ def labs(nodes: list[Host]) -> list[Lab]:
 
 
 @pytest.fixture
-def lab(request: pytest.FixtureRequest, node: Host, labs: list[Lab]) -> Lab:
-    """One host; the short form takes the one that the module names."""
-    if not EVERY_POINT and node.name != request.module.SHORT_FORM_ON:
-        pytest.skip("on this system only in make test-all")
+def lab(node: Host, labs: list[Lab]) -> Lab:
     return next(one for one in labs if one.host.name == node.name)
 
 

@@ -9,17 +9,11 @@ import pytest
 from tests.hosts import container_host
 from tests.hosts.container_host import Host
 from tests.hosts.project import Project, render
-from tests.hosts.steps import EVERY_POINT
 
 
 @pytest.fixture
-def fresh(request: pytest.FixtureRequest, node: Host) -> Host:
-    """The host made anew: what one case did to it must not help or hurt the next.
-
-    The short form takes the system that the module names.
-    """
-    if not EVERY_POINT and node.name != request.module.SHORT_FORM_ON:
-        pytest.skip("on this system only in make test-all")
+def fresh(node: Host) -> Host:
+    """The host made anew: what one case did to it must not help or hurt the next."""
     return container_host.up(node.name, node.os)
 
 
