@@ -19,7 +19,7 @@ from tests.hosts.container_host import Host
 from tests.hosts.inventory import inventory
 from tests.hosts.local import PROJECT
 
-PLAY_SECONDS = 1200  # in an emulated machine, beside another scenario
+PLAY_SECONDS = 2400  # packages of a policy in an emulated machine, beside two others
 # What no disposable host can be, and what would change one by whatever is published that day.
 NEVER = {"docker_engine/engine_fixed": "the distribution's engine is what it is"}
 UNPATCHED = dict.fromkeys(
