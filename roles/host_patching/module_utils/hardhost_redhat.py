@@ -48,10 +48,17 @@ def words(scope):
 def pending(scope):
     """`[{name, before, after, security, held, possible}]`, by name; what is locked is among it, which dnf itself would hide."""
     locked = locks((files.read(LOCKS) or b"").decode("utf-8", "replace"))
-    command = ["dnf", "-q"] + (["--disableplugin=versionlock"] if locked else []) + ["check-update"]
+    # Not quiet (-q): it would not say which sources it leaves out, those with skip_if_unavailable that are out of reach.
+    command = ["dnf"] + (["--disableplugin=versionlock"] if locked else []) + ["check-update"]
     code, text, errors = packages.run(command + words(scope), 300)
     if code not in (0, 100):
         raise PackagesError("dnf check-update: %s" % packages.said(errors + text))
+    ignored = re.findall(r"^Ignoring repositories: (.+)$", errors + "\n" + text, re.MULTILINE)
+    if ignored:
+        raise PackagesError(
+            "dnf check-update: %s cannot be read and would be left out (skip_if_unavailable); mend or disable what is named"
+            % ", ".join(ignored)
+        )
     names = [name for name, _version in _lines(text)]
     return parsed(text, installed(names) if names else {}, locked)
 

@@ -46,6 +46,7 @@ class Host:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, locks: Path) -> None:
         self.told: list[str] = []
         self.rpm = RPM
+        self.errors = ""
         self.timer = {"UnitFileState": "disabled", "ActiveState": "inactive"}
         self.locks = locks
         locks.write_text(LOCKS)
@@ -64,7 +65,7 @@ class Host:
             lines = [one for one in self.rpm.splitlines() if {"--all", *one.split()} & set(words)]
             return 0, "\n".join(lines), ""
         if words[0] == "dnf":
-            return 100, DNF, ""
+            return 100, DNF, self.errors
         return 0, "LoadState=loaded\nActiveState=active\nType=simple\nKillMode=mixed\n", ""
 
     def program(self, name: str) -> Path:
@@ -93,7 +94,7 @@ def test_what_dnf_says_is_pending(host: Host) -> None:
         ("kernel-core", "5.14.0-362.el9_3, 5.14.0-427.el9_4", "5.14.0-503.el9_5", False),
         ("openssl-libs", "1:3.0.7-27.el9", "1:3.2.2-6.el9_5", True),
     ]
-    assert "dnf -q --disableplugin=versionlock check-update --security" in host.told[0]
+    assert "dnf --disableplugin=versionlock check-update --security" in host.told[0]
     assert "--exclude=docker-ce" in host.told[0]
     assert "--exclude=containerd.io" in host.told[0]
 
@@ -103,7 +104,16 @@ def test_the_plugin_is_asked_about_where_something_is_locked(host: Host) -> None
     assert redhat.locks("kernel-core-*\nbash\n") == {"kernel-core", "bash"}
     host.locks.write_text("# nothing\n")
     assert not any(one["held"] for one in redhat.pending("all"))
-    assert host.told[0].startswith("dnf -q check-update --exclude=")
+    assert host.told[0].startswith("dnf check-update --exclude=")
+
+
+def test_a_source_that_dnf_leaves_out_is_named(host: Host) -> None:
+    """As dnf 4.14 says it: what that source has for this host is not known."""
+    host.errors = (
+        "Errors during downloading metadata for 'epel'\nIgnoring repositories: epel, copr:x\n"
+    )
+    with pytest.raises(packages.PackagesError, match="epel, copr:x cannot be read"):
+        redhat.pending("security")
 
 
 def test_services_that_run_replaced_files_are_found_as_on_debian(host: Host) -> None:
